@@ -20,7 +20,7 @@ func (l *Ledger) beginTx(s *store, m mode) (*Tx, error) {
 	if err != nil {
 		return nil, err
 	}
-	tx := &Tx{s: s, index: &indexer{s: s}, write: m.writes(), now: l.now, anchor: last}
+	tx := &Tx{s: s, index: &indexer{s: s}, write: m.writes(), now: l.now, anchor: last, shared: l.log != nil}
 
 	info, err := os.Stat(l.path)
 	switch {

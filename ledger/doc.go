@@ -17,8 +17,9 @@
 //
 // Limits: a local file system (advisory locks and rename must work). Fairness
 // between processes is kept on Linux only; elsewhere the lock excludes, in no
-// particular order. One transaction at a time, readers included. Somebody who
-// rewrites the ledger, its indexes and its anchor alike is found out only by
-// the hashes in the keep commits. One flipped bit in bbolt's own branch pages
-// is reported as damage, without the number of the record behind it.
+// particular order. One transaction at a time, readers included; with a Log it
+// lasts as long as the log's answers take. Somebody who rewrites the ledger,
+// its indexes and its anchor alike is found out only by the hashes in the keep
+// commits. One flipped bit in bbolt's own branch pages is reported as damage,
+// without the number of the record behind it.
 package ledger

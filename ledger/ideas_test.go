@@ -141,7 +141,8 @@ func TestTextsThatShareWords(t *testing.T) {
 		for text, want := range map[string]int{
 			"a sorting network in a branchless quicksort": 301, // rare words, long ago
 			hypothesis(450): 450, // the very same among many that are near
-			"size 5: skip the slice before the loop, profile 909 dominating": 0, // common words only: whatever it finds is bounded
+			// common words only: whatever it finds is bounded
+			"size 5: skip the slice before the loop, profile 909 dominating": 0,
 		} {
 			got := tx.ExperimentsLike(camp, text, 12)
 			if len(got) > 12 || want > 0 && !slices.Contains(got, want) {

@@ -30,6 +30,7 @@ type Ledger struct {
 	version   string
 	advance   func(what string, done, total uint64)
 	isRunning func(campaign string, id research.JobID) bool
+	log       Log
 }
 
 // Options are Open's; the zero value is ready.
@@ -48,6 +49,9 @@ type Options struct {
 	// (Stream, Verify, Backup, Rebuild, a migration): what is being done, and how
 	// many records of how many are done. It must be quick and must not call the ledger.
 	Advance func(what string, done, total uint64)
+	// Log, if not nil, is what several machines share: the file is then this machine's
+	// replica of it. nil: the file itself is the log.
+	Log Log
 }
 
 // Timing is how long one transaction took.
@@ -66,7 +70,7 @@ func Open(path string, options Options) (*Ledger, error) {
 	}
 
 	l := &Ledger{path: abs, dir: filepath.Dir(abs), now: options.Now, quota: options.Quota, observe: options.Observe,
-		advance: options.Advance, version: options.Version, isRunning: options.Running}
+		advance: options.Advance, version: options.Version, isRunning: options.Running, log: options.Log}
 	if l.now == nil {
 		l.now = time.Now
 	}
@@ -131,8 +135,15 @@ func (l *Ledger) Acknowledged() (uint64, error) {
 // call the ledger again (it would wait for itself until patience ends it),
 // and must be quick: the ledger is closed to everybody else meanwhile. f's
 // error is returned as it is; a damaged file is a research.CodeLedger error,
-// ctx's end while waiting a research.CodeCancelled one.
+// ctx's end while waiting a research.CodeCancelled one. With a Log the state is
+// not older than the log's head at the time of the call.
 func (l *Ledger) View(ctx context.Context, f func(*Tx) error) error {
+	if l.log != nil {
+		if err := l.refresh(ctx); err != nil {
+			return err
+		}
+	}
+
 	return l.transact(ctx, reading, f)
 }
 
@@ -140,6 +151,10 @@ func (l *Ledger) View(ctx context.Context, f func(*Tx) error) error {
 // together, or none when f or any append fails or ctx ends before the commit.
 // After a research.CodeStorage error a call whose entries carry keys can be
 // repeated: what was written already is found by its key.
+//
+// With a Log, f is called again, with another Tx, when another machine appended
+// meanwhile: what f leaves outside of the Tx must not add up. After many such
+// conflicts the error is research.CodeConflict.
 func (l *Ledger) Update(ctx context.Context, f func(*Tx) error) error {
 	return l.transact(ctx, writing, f)
 }
@@ -148,9 +163,11 @@ func (l *Ledger) Update(ctx context.Context, f func(*Tx) error) error {
 func (l *Ledger) Append(ctx context.Context, entries ...history.Entry) ([]history.Record, error) {
 	var recs []history.Record
 
-	err := l.Update(ctx, func(t *Tx) error {
+	err := l.Update(ctx, func(tx *Tx) error {
+		recs = nil
+
 		for _, e := range entries {
-			rec, err := t.Append(e)
+			rec, err := tx.Append(e)
 			if err != nil {
 				return err
 			}
@@ -180,7 +197,8 @@ const (
 
 func (m mode) writes() bool { return m == writing || m == repairing || m == migrating }
 
-// transact is the one way into the file: lock, open, check, call, commit, anchor.
+// transact is the one way into the file: lock, open, check, call, publish to the Log
+// if there is one, commit, anchor.
 func (l *Ledger) transact(ctx context.Context, m mode, f func(*Tx) error) (err error) {
 	if ctx.Err() != nil {
 		return cancelledError(ctx)
@@ -209,35 +227,63 @@ func (l *Ledger) transact(ctx context.Context, m mode, f func(*Tx) error) (err e
 	defer s.close()
 	defer s.recoverPanic(&err)
 
-	// Open and check, after a migration if need be.
-	tx, err := l.beginTx(s, m)
-	if errors.Is(err, errOlderFormat) {
-		s.close()
+	appended, err = l.runTx(ctx, s, m, f)
+	for tries := 1; l.log != nil && errors.Is(err, ErrLogMoved); tries++ {
+		s.reset()
 
-		if err := l.migrate(ctx); err != nil {
+		if err := awaitRetry(ctx, tries); err != nil {
 			return err
 		}
 
-		*s = store{path: l.path}
+		appended, err = l.runTx(ctx, s, m, f)
+	}
+
+	return err
+}
+
+// runTx is one transaction of a file that is locked: ErrLogMoved asks for another one.
+func (l *Ledger) runTx(ctx context.Context, s *store, m mode, f func(*Tx) error) (appended bool, err error) {
+	// Open and check, after a migration if need be.
+	tx, err := l.beginTx(s, m)
+	if errors.Is(err, errOlderFormat) {
+		s.reset()
+
+		if err := l.migrate(ctx); err != nil {
+			return false, err
+		}
+
 		tx, err = l.beginTx(s, m)
 	}
 
-	if err != nil {
-		return err
+	if err == nil && tx.shared && m == writing {
+		tx, err = l.catchUp(ctx, tx)
 	}
 
+	if err != nil {
+		return false, err
+	}
+
+	before := Head{tx.seq, tx.hash}
+
 	if err := f(tx); err != nil {
-		return err
+		return false, err
 	}
 
 	if tx.failed != nil {
-		return tx.failed
+		return false, tx.failed
+	}
+
+	if len(tx.unpublished) > 0 {
+		if err := l.publish(ctx, tx, before); err != nil {
+			return false, err
+		}
+
+		ctx = context.WithoutCancel(ctx) // the records hold, the replica follows
 	}
 
 	err = l.makeDurable(ctx, tx)
-	appended = tx.appended && err == nil
 
-	return err
+	return tx.appended && err == nil, err
 }
 
 // makeDurable makes what t appended durable. If a crash or a failure left the anchor
@@ -246,7 +292,7 @@ func (l *Ledger) transact(ctx context.Context, m mode, f func(*Tx) error) (err e
 // still write it. A new commit writes the state anew before it is vouched for.
 func (l *Ledger) makeDurable(ctx context.Context, tx *Tx) error {
 	behind := tx.anchor == nil || tx.anchor.Seq != tx.seq
-	if !tx.write || tx.seq == 0 || !tx.appended && !behind {
+	if !tx.write || !tx.appended && (tx.seq == 0 || !behind) {
 		return nil
 	}
 

@@ -13,8 +13,8 @@ import (
 
 // A ledger of an older format is migrated by the first transaction of a newer
 // Ratchet, readers included: the states in it were folded by other code. One
-// transaction derives every index anew and appends ledger.migrated; no record
-// is rewritten. A ledger of a newer format is refused.
+// transaction derives every index anew and appends ledger.migrated, but not to a
+// replica of a Log; no record is rewritten. A ledger of a newer format is refused.
 
 // errOlderFormat asks for a migration; it never leaves the package.
 var errOlderFormat = errors.New("the ledger has an older format")
@@ -44,6 +44,11 @@ func (l *Ledger) migrate(ctx context.Context) (err error) {
 
 	if err := l.rebuild(tx); err != nil {
 		return err
+	}
+
+	if tx.shared { // the record would be of this replica alone
+		tx.appended = true
+		return l.makeDurable(ctx, tx)
 	}
 
 	_, err = tx.Append(history.NewMigration(history.Migration{From: from, To: format, Version: l.version}))

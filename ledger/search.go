@@ -11,7 +11,8 @@ const maxEffort = 2000 // index look-ups of one page
 
 // Query selects experiments. The zero value selects all.
 type Query struct {
-	Text    string           // words that must all occur in hypothesis or lessons, in any case; "the" and its like are ignored
+	// words that must all occur in hypothesis or lessons, in any case; "the" and its like are ignored
+	Text    string
 	Status  research.Status  // "" for any
 	Verdict research.Verdict // theirs, "" for any
 	Cursor  string           // next of the page before, "" for the newest

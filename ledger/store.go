@@ -39,8 +39,9 @@ const (
 	bucketNotes       = string(history.IndexNotes)       // campaign, number → seq; a ledger without notes may lack it
 
 	// Of history.imported. A ledger without imports may lack them.
-	bucketImports       = string(history.IndexImports)       // campaign, n → seq
-	bucketImportLines   = string(history.IndexImportLines)   // campaign, file, line's number, part → see history.ImportPlace
+	bucketImports = string(history.IndexImports) // campaign, n → seq
+	// campaign, file, line's number, part → see history.ImportPlace
+	bucketImportLines   = string(history.IndexImportLines)
 	bucketImportSources = string(history.IndexImportSources) // campaign, source → state
 	bucketImportText    = string(history.IndexImportText)    // campaign, word, n → nothing
 
@@ -129,6 +130,12 @@ func (s *store) close() {
 			s.file.Close()
 		}
 	}
+}
+
+// reset closes the store and makes it ready to be opened again.
+func (s *store) reset() {
+	s.close()
+	*s = store{path: s.path}
 }
 
 // returnsWithoutPanic says whether f returned, with or without an error.

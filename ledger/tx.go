@@ -28,6 +28,9 @@ type Tx struct {
 	appended  bool
 	headError error // what is wrong with the head, when inspecting
 	failed    error // an append that failed: nothing of this transaction will be written
+
+	shared      bool        // the ledger has a Log
+	unpublished []LogRecord // appended here and not yet to the Log
 }
 
 // anchoredSeq is the last acknowledged sequence, as the anchor has it.
@@ -85,6 +88,7 @@ func (t *Tx) appendRecord(entry history.Entry) (history.Record, error) {
 		return rec, err
 	}
 
+	t.keepForLog(rec, stored)
 	t.seq, t.hash, t.appended = rec.Seq, rec.Hash, true
 
 	return rec, nil

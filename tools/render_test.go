@@ -272,27 +272,6 @@ func TestProgramOutputIsQuotedData(t *testing.T) {
 	}
 }
 
-func TestClean(t *testing.T) {
-	tests := []struct{ in, want string }{
-		{"plain\ttext\n", "plain\ttext\n"},
-		{"\x1b[1;31mred\x1b[0m", "red"},
-		{"\x1b]8;;http://x\x1b\\link\x1b]8;;\x07", "link"},
-		{"\x1b]never closed\nnext line", "\nnext line"},
-		{"\x1b(Bcharset\x1b7", "charset"},
-		{"\xff\xfebad", "\uFFFDbad"},
-		{"a\r\nb\r\n", "a\nb\n"},
-		{"1%\r50%\r100%\r\ndone", "100%\ndone"},
-		{"zero\u200bwidth\u202e\U000E0041tag\ufeff", "zerowidthtag"},
-		{"\u0085\u009b31mx", "x"},
-		{"\x1b", ""}, {"\x1b[", ""}, {"日本語 ok", "日本語 ok"},
-	}
-	for _, tt := range tests {
-		if got := render.Clean(tt.in); got != tt.want {
-			t.Errorf("Clean(%q) = %q, want %q", tt.in, got, tt.want)
-		}
-	}
-}
-
 // TestAnswersFitTheirSchemas holds that strict clients accept what is sent:
 // every key is declared, with the same kind of value.
 func TestAnswersFitTheirSchemas(t *testing.T) {

@@ -214,7 +214,8 @@ func startCalibration(
 	missing := false
 
 	err := co.UpdateCampaign(ctx, name, func(tx *ledger.Tx, now *history.Campaign, codename string) error {
-		campaign, session = now, codename
+		campaign, session, calibration = now, codename, ""
+
 		if s, err := tx.Session(name, session); err == nil {
 			origin = cmp.Or(s.Origin, campaign.Origin)
 		}
