@@ -74,8 +74,9 @@ func testFigures() map[string]chart.Figure {
 		"broken texts": broken,
 		"bars": {Panels: []chart.Panel{{Bars: []chart.Bar{{Name: long, Whole: 3, Part: 9, Text: long},
 			{Whole: nan}, {Whole: -1, Part: 1}, {}}}}},
-		"hundred bars":   {Panels: []chart.Panel{{Bars: make([]chart.Bar, 100)}}},
-		"several panels": {Panels: append(dotFigure(1, 2, 3).Panels, append(dotFigure(1e9, 2).Panels, dotFigure(1e-9).Panels...)...)},
+		"hundred bars": {Panels: []chart.Panel{{Bars: make([]chart.Bar, 100)}}},
+		"several panels": {Panels: append(dotFigure(1, 2, 3).Panels,
+			append(dotFigure(1e9, 2).Panels, dotFigure(1e-9).Panels...)...)},
 	}
 }
 
@@ -261,7 +262,8 @@ func TestALogarithmicAxis(t *testing.T) {
 		}
 	}
 
-	if svg := string(drawFigure(t, negative, chart.Options{Format: chart.SVG})); !strings.Contains(svg, ">-10000</text>") {
+	if svg := string(drawFigure(t, negative, chart.Options{Format: chart.SVG})); !strings.Contains(svg,
+		">-10000</text>") {
 		t.Error("a negative value has no place on a logarithmic axis: it must be linear")
 	}
 }

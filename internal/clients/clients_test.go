@@ -199,7 +199,8 @@ func TestSamples(t *testing.T) {
 
 				action, err := install(t, s.client, file, server)
 				if err != nil {
-					if got := readFile(t, file); !bytes.Equal(got, s.toFileText(s.archivePart("before"))) || len(listFiles(t, file)) != 1 {
+					if got := readFile(t, file); !bytes.Equal(got, s.toFileText(s.archivePart("before"))) ||
+						len(listFiles(t, file)) != 1 {
 						t.Errorf("refused, and yet something was written: %q", got)
 					}
 					results[name] = []byte("refused: " + strings.ReplaceAll(err.Error(), filepath.Dir(file),

@@ -78,7 +78,8 @@ func describeClient(t *testing.T, b *bytes.Buffer, c clients.Client) {
 		}
 	}
 
-	snippet, err := c.RenderSnippet(clients.Server{Command: "/home/ada/.local/bin/ratchet", Args: c.CommandArguments("")})
+	snippet, err := c.RenderSnippet(clients.Server{Command: "/home/ada/.local/bin/ratchet",
+		Args: c.CommandArguments("")})
 	if err != nil {
 		t.Fatal(err)
 	}

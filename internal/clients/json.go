@@ -97,8 +97,8 @@ type objectLayout struct {
 }
 
 func parseJSON(src []byte) (*hujson.Value, *jsonWriter, error) {
-	writer := &jsonWriter{src: bytes.TrimPrefix(src, byteOrderMark), hasMark: bytes.HasPrefix(src, byteOrderMark), nl: lineEnding(src),
-		unit: "  "}
+	writer := &jsonWriter{src: bytes.TrimPrefix(src, byteOrderMark), hasMark: bytes.HasPrefix(src, byteOrderMark),
+		nl: lineEnding(src), unit: "  "}
 
 	text := writer.src
 	if len(bytes.TrimSpace(text)) == 0 {
@@ -112,7 +112,8 @@ func parseJSON(src []byte) (*hujson.Value, *jsonWriter, error) {
 
 	obj, ok := root.Value.(*hujson.Object)
 	if !ok {
-		return nil, nil, unreadableError(fmt.Errorf("line %d: the file holds no object", writer.lineNumber(root.StartOffset)))
+		return nil, nil, unreadableError(fmt.Errorf("line %d: the file holds no object",
+			writer.lineNumber(root.StartOffset)))
 	}
 
 	if len(obj.Members) > 0 {
@@ -157,7 +158,9 @@ func isOneLine(obj *hujson.Object) bool {
 }
 
 // ensureObject walks to the object that path names, and makes what is missing.
-func (w *jsonWriter) ensureObject(obj *hujson.Object, path []string, at objectLayout) (*hujson.Object, objectLayout, error) {
+func (w *jsonWriter) ensureObject(
+	obj *hujson.Object, path []string, at objectLayout,
+) (*hujson.Object, objectLayout, error) {
 	for _, key := range path {
 		at.inline = at.inline || isOneLine(obj)
 
@@ -206,7 +209,8 @@ func (w *jsonWriter) findMember(obj *hujson.Object, key string) (*hujson.ObjectM
 		}
 
 		if found != nil {
-			return nil, uneditableError("line %d: %q stands here a second time", w.lineNumber(obj.Members[i].Name.StartOffset), key)
+			return nil, uneditableError("line %d: %q stands here a second time",
+				w.lineNumber(obj.Members[i].Name.StartOffset), key)
 		}
 		found = &obj.Members[i]
 	}

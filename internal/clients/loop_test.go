@@ -75,7 +75,8 @@ func TestLoopSamples(t *testing.T) {
 					"") + "\nnext: " + research.Describe(err).Next + "\n")
 			} else {
 				applyPlan(t, p, nil)
-				results["installed"] = append([]byte("("+string(p.Action)+")\n"), s.toArchiveText(readFile(t, e.File))...)
+				results["installed"] = append([]byte("("+string(p.Action)+")\n"),
+					s.toArchiveText(readFile(t, e.File))...)
 			}
 
 			e = s.writeExtra(t)

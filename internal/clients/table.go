@@ -127,8 +127,9 @@ func openCode() Client {
 		project: []place{{repo, "opencode.json"}, {repo, "opencode.jsonc"}},
 		folder:  []place{{config, "opencode"}}, binary: []string{"opencode"},
 		loop: []extra{
-			{about: "command", kind: markdownPage(openCodeText), project: []place{{repo, ".opencode/commands/ratchet.md"}},
-				user: []place{{config, "opencode/commands/ratchet.md"}}},
+			{about: "command", kind: markdownPage(openCodeText),
+				project: []place{{repo, ".opencode/commands/ratchet.md"}},
+				user:    []place{{config, "opencode/commands/ratchet.md"}}},
 			{about: "block", kind: block{agentsText}, project: []place{{repo, "AGENTS.md"}}}},
 		LoopNote: []string{"opencode has no hook that holds an agent: the command tells it to go on, no more"},
 	}

@@ -183,7 +183,8 @@ func TestLongLines(t *testing.T) {
 		t.Errorf("%d lines, understood %t", last, understood)
 	}
 
-	if all := readItems(t, findFormat(t, "hugoferreira"), ".research/hypotheses/H-0001.md", []byte(long)); len(all) < 3 ||
+	if all := readItems(t, findFormat(t, "hugoferreira"), ".research/hypotheses/H-0001.md",
+		[]byte(long)); len(all) < 3 ||
 		all[0].Part != 1 {
 		t.Errorf("%d parts", len(all))
 	}

@@ -146,8 +146,8 @@ func (q *logWriter) writePi() (path string) {
 		want = formatFixed(v)
 
 		run := map[string]any{"run": n + 1, "commit": q.randomHash(), "metric": v, "metrics": map[string]any{"x": 1},
-			"status": "keep", "description": q.randomText(), "timestamp": 1760000000000 + n, "segment": 0, "confidence": nil,
-			"asi": map[string]any{"hypothesis": q.randomText()}}
+			"status": "keep", "description": q.randomText(), "timestamp": 1760000000000 + n, "segment": 0,
+			"confidence": nil, "asi": map[string]any{"hypothesis": q.randomText()}}
 		switch {
 		case q.chance("new segment", 10):
 			config["new_segment"] = "again"
@@ -189,8 +189,8 @@ func (q *logWriter) writeRigor() (path string) {
 	for range 3 + q.IntN(20) {
 		v := q.Float64()
 
-		row := map[string]any{"hash": q.randomHash(), "desc": q.randomText(), "samples": []float64{v, v + .01}, "mean": v,
-			"std": .005, "status": "keep", "p_better": .9731}
+		row := map[string]any{"hash": q.randomHash(), "desc": q.randomText(), "samples": []float64{v, v + .01},
+			"mean": v, "std": .005, "status": "keep", "p_better": .9731}
 		if q.chance("one sample", 5) {
 			row["samples"], row["p_better"], row["status"] = []float64{v}, 0, "discard"
 		}
@@ -254,8 +254,9 @@ func (q *logWriter) writeShinka() (path string) {
 	for i := range n {
 		v := q.Float64()
 
-		line := q.encodeJSON(map[string]any{"id": q.randomHash(), "code": "def f():\n\treturn 1\n", "parent_id": q.randomHash(),
-			"island_idx": 1, "combined_score": v, "correct": 1, "text_feedback": q.randomText()})
+		line := q.encodeJSON(map[string]any{"id": q.randomHash(), "code": "def f():\n\treturn 1\n",
+			"parent_id": q.randomHash(), "island_idx": 1, "combined_score": v, "correct": 1,
+			"text_feedback": q.randomText()})
 		if array {
 			line = map[bool]string{true: "["}[i == 0] + line + map[bool]string{true: "]", false: ","}[i == n-1]
 		}
@@ -275,7 +276,8 @@ func TestGenerated(t *testing.T) {
 			q.ending = "\r\n"
 		}
 		bom := q.chance("byte order mark", 6)
-		makers := []func() string{q.writeKarpathy, q.writePi, q.writeRigor, q.writeAutokernel, q.writeUditgoenka, q.writeShinka}
+		makers := []func() string{q.writeKarpathy, q.writePi, q.writeRigor, q.writeAutokernel, q.writeUditgoenka,
+			q.writeShinka}
 		path := makers[n%len(makers)]()
 
 		text := q.b.String()

@@ -31,9 +31,11 @@ var long = strings.Repeat("\"quoted\" <b>\\ü€\x1b[31m\u202e\tx\n", 400)
 // allPlots are what the golden images show.
 func allPlots() map[string]*plots.Plot {
 	return map[string]*plots.Plot{
-		"progress-noisy": plots.PlotProgress(plotstest.NoisyNight(70)), "progress-exact": plots.PlotProgress(plotstest.ExactNight(60)),
-		"progress-1000": plots.PlotProgress(plotstest.NoisyNight(1000)), "noise": plots.PlotNoise(plotstest.NoiseSample()),
-		"budget": plots.PlotBudget(plotstest.BudgetSample()), "gpu": plots.PlotGPU(plotstest.GPUSample()),
+		"progress-noisy": plots.PlotProgress(plotstest.NoisyNight(70)),
+		"progress-exact": plots.PlotProgress(plotstest.ExactNight(60)),
+		"progress-1000":  plots.PlotProgress(plotstest.NoisyNight(1000)),
+		"noise":          plots.PlotNoise(plotstest.NoiseSample()),
+		"budget":         plots.PlotBudget(plotstest.BudgetSample()), "gpu": plots.PlotGPU(plotstest.GPUSample()),
 		"families": plots.PlotFamilies(plotstest.FamilySample()),
 	}
 }

@@ -55,7 +55,8 @@ func TestBundle(t *testing.T) {
 
 	var made [2]bytes.Buffer
 	for i := range made {
-		if err := release.WriteBundle(&made[i], template, "1.2.3", []byte("binary"), []byte("licence"), when); err != nil {
+		if err := release.WriteBundle(&made[i], template, "1.2.3", []byte("binary"), []byte("licence"),
+			when); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -237,12 +237,15 @@ func changeQuote(s *subject) mutant {
 
 // changeRecord takes a record that a figure rests on out of the ledger, or replaces it.
 func changeRecord(s *subject) mutant {
-	f := s.pickSpan(selectSpans(s.doc, func(x *report.Span) bool { return regexp.MustCompile(`^r\d`).MatchString(x.Bind) }))
+	f := s.pickSpan(selectSpans(s.doc, func(x *report.Span) bool {
+		return regexp.MustCompile(`^r\d`).MatchString(x.Bind)
+	}))
 	var seq uint64
 
 	_, _ = fmt.Sscanf(f.Bind, "r%d.", &seq)
 	if s.rng.IntN(2) == 0 {
-		return mutant{s.writeReport(s.doc), fmt.Sprintf("record %d is missing", seq), func(e *evidence) { e.missing = seq }}
+		return mutant{s.writeReport(s.doc), fmt.Sprintf("record %d is missing", seq),
+			func(e *evidence) { e.missing = seq }}
 	}
 
 	return mutant{s.writeReport(s.doc), fmt.Sprintf("record %d is another", seq), func(e *evidence) { e.altered = seq }}
@@ -293,9 +296,11 @@ func TestMutations(t *testing.T) {
 	kinds := []struct {
 		name string
 		do   func(*subject) mutant
-	}{{"digit", changeDigit}, {"sign", flipSign}, {"unit", changeUnit}, {"swapped", swapFigures}, {"rebound", rebindFigure}, {"unbound",
+	}{{"digit", changeDigit}, {"sign", flipSign}, {"unit", changeUnit}, {"swapped", swapFigures}, {"rebound",
+		rebindFigure}, {"unbound",
 		unbindFigure}, {"removed", removeFigure},
-		{"stray", addStrayFigure}, {"glued", glueFigure}, {"quoted", changeQuote}, {"record", changeRecord}, {"state", changeState}, {"head", changeHead}}
+		{"stray", addStrayFigure}, {"glued", glueFigure}, {"quoted", changeQuote}, {"record", changeRecord}, {"state",
+			changeState}, {"head", changeHead}}
 	caught, messages, all := map[string]int{}, 0, 0
 
 	for _, of := range []struct {

@@ -184,7 +184,8 @@ func TestAnswersClaimNoMoreThanIsProven(t *testing.T) {
 // ledger as it stood then.
 func TestOldChecksStayGood(t *testing.T) {
 	var old []byte
-	withEvidence(t, openLedger(t, noisy, 60), func(e *evidence) { old = buildReport(t, e, report.FullSize()).RenderMarkdown() })
+	withEvidence(t, openLedger(t, noisy, 60),
+		func(e *evidence) { old = buildReport(t, e, report.FullSize()).RenderMarkdown() })
 	l := openLedger(t, noisy, 0)
 	withEvidence(t, l, func(e *evidence) {
 		if _, err := checkWritten(e, old); err == nil {

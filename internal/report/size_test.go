@@ -79,7 +79,8 @@ func fillFacts(f *report.Facts) {
 // TestContrast holds the page's colours to WCAG 2 AA (4.5 to 1) on each of its papers.
 func TestContrast(t *testing.T) {
 	var page string
-	withEvidence(t, openLedger(t, shrink, 0), func(e *evidence) { page = string(buildReport(t, e, report.FullSize()).RenderHTML()) })
+	withEvidence(t, openLedger(t, shrink, 0),
+		func(e *evidence) { page = string(buildReport(t, e, report.FullSize()).RenderHTML()) })
 
 	schemes := regexp.MustCompile(`--ink: (#\w{6}); --dim: (#\w{6}); --paper: (#\w{6}); --line: #\w{6}; --mark: (#\w{6})`).FindAllStringSubmatch(page, -1)
 	if len(schemes) != 3 {

@@ -104,7 +104,8 @@ func TestTable(t *testing.T) {
 	}
 	rows[0][1].Colour = screen.Good
 
-	plain, coloured := screen.RenderTable(cols, rows, 60, screen.Pen{}), screen.RenderTable(cols, rows, 60, screen.Pen{On: true})
+	plain, coloured := screen.RenderTable(cols, rows, 60, screen.Pen{}), screen.RenderTable(cols, rows, 60,
+		screen.Pen{On: true})
 	for i := range plain {
 		if screen.TextWidth(plain[i]) != screen.TextWidth(coloured[i]) {
 			t.Errorf("colours move columns:\n%q\n%q", plain[i], coloured[i])

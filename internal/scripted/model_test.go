@@ -99,13 +99,15 @@ func TestBesides(t *testing.T) {
 		}
 	}
 
-	if got := postJSON(t, m, "/v1/messages", `{"messages":[{"role":"user","content":"a title"}]}`); !strings.Contains(got,
+	if got := postJSON(t, m, "/v1/messages",
+		`{"messages":[{"role":"user","content":"a title"}]}`); !strings.Contains(got,
 		`"stop_reason":"end_turn"`) {
 		t.Errorf("without tools: %s", got)
 	}
 
-	if got := m.UnknownRequests(); len(got) != 1 || !strings.HasPrefix(got[0], "POST 127.0.0.1") || !strings.HasSuffix(got[0],
-		"/v1/models") {
+	if got := m.UnknownRequests(); len(got) != 1 || !strings.HasPrefix(got[0], "POST 127.0.0.1") ||
+		!strings.HasSuffix(got[0],
+			"/v1/models") {
 		t.Errorf("unknown requests: %q", got)
 	}
 }
