@@ -23,7 +23,7 @@ import (
 
 // Env is what a call finds around it.
 type Env struct {
-	// Open returns the checkout's laboratory. It is called when a tool needs
+	// Open returns the checkout. It is called when a tool needs
 	// it, after the arguments were found good; its error becomes the answer.
 	Open func(ctx context.Context) (*checkout.Checkout, error)
 	// Progress is told in a few words how a waiting call goes on, about every

@@ -51,7 +51,7 @@ type Outcome struct {
 	Next     string         `json:"next"`
 	Scale    string         `json:"-"` // of an audit's gain: log | linear
 	Unfit    bool           `json:"-"` // of an ablation's comparison: the version without can't be
-	Decide   bool           `json:"-"` // by the verdict, inside the call
+	Decide   bool           `json:"-"` // the program says `decide: auto`: keep or revert it before answering
 	Campaign string         `json:"-"`
 	Unheard  *history.Note  `json:"-"` // of the session
 	hooked   bool           // and then hooks run, for which the call must have time

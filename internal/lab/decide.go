@@ -163,7 +163,7 @@ func FindOverridable(ctx context.Context, co *checkout.Checkout, id string) (*Ov
 		nil
 }
 
-// hasBaseline says whether a comparable number of x exists.
+// hasBaseline says whether a comparable number of the experiment exists.
 func hasBaseline(x *history.Experiment) bool {
 	j := x.Judgement
 	return j != nil && j.Verdict != research.Invalid && j.Value != nil

@@ -443,7 +443,7 @@ func Revert(ctx context.Context, co *checkout.Checkout, req RevertRequest) (*Rev
 	return out, err
 }
 
-// recordRevert appends the reversion of x, if it is still open, and the lesson. x is
+// recordRevert appends the reversion of the experiment, if it is still open, and the lesson. It is
 // nil where there is only a lesson to record.
 func recordRevert(
 	ctx context.Context, co *checkout.Checkout, campaign *history.Campaign,

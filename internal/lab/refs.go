@@ -19,7 +19,7 @@ import (
 
 // stashEdit stores the edited files under refs/ratchet/<name>/saved/<n> when
 // their content is neither the candidate's nor the incumbent's, and returns
-// that ref, else "". heldBy is the commit of x or the campaign that holds the
+// that ref, else "". heldBy is the commit of the experiment or the campaign that holds the
 // content already, "" where none does. x may be nil.
 func stashEdit(
 	ctx context.Context, co *checkout.Checkout, campaign *history.Campaign, experiment *history.Experiment, why string,

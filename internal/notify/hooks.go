@@ -19,9 +19,9 @@ import (
 	"ratchet/ledger"
 )
 
-// runRoundHooks runs the scripts for after experiment x, if it was decided just now,
+// runRoundHooks runs the scripts for after the experiment, if it was decided just now,
 // and those for before the next one, and returns what they printed, for the agent.
-// x is the last experiment, nil before the first. Of a hook that fails, hangs or is
+// It is the last experiment, nil before the first. Of a hook that fails, hangs or is
 // missing the text says so, and nothing else changes: the decision is recorded
 // already. Hooks run unconfined in the program's folder.
 func runRoundHooks(
@@ -82,7 +82,7 @@ func runRoundHooks(
 	return said
 }
 
-// RunDecisionHooks runs the hooks around experiment x, which this call has kept or
+// RunDecisionHooks runs the hooks around the experiment, which this call has kept or
 // reverted. until is when the call must end, zero where it has begun just now.
 func RunDecisionHooks(
 	ctx context.Context, co *checkout.Checkout, campaign *history.Campaign, experiment *history.Experiment,

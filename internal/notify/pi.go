@@ -40,7 +40,7 @@ func PiStatus(x *history.Experiment) string {
 	return ""
 }
 
-// NewPiRun is experiment x of metric m in pi's names. samples are those of the
+// NewPiRun is an experiment of a metric in pi's names. samples are those of the
 // candidate's last valid run, nil for none. Its run counts the baseline as 1;
 // the segment is 0.
 func NewPiRun(metric contract.Metric, experiment *history.Experiment, samples map[string]float64) PiRun {
@@ -110,8 +110,8 @@ type piPayload struct {
 	Session  piSession      `json:"session"`
 }
 
-// readPiState reads what hooks get: the campaign as pi's session, and experiment x as
-// its run, which is nil when x is.
+// readPiState reads what hooks get: the campaign as pi's session, and an experiment as
+// its run, which is nil when the experiment is.
 func readPiState(tx *ledger.Tx, campaign *history.Campaign, experiment *history.Experiment) (piSession, *PiRun, error) {
 	metric := campaign.Program.Metric
 

@@ -14,7 +14,7 @@ import (
 // evidenceLooks bounds the records that are read to find a rule's state.
 const evidenceLooks = 2000
 
-// evidencePath is the path of the e-value that judged x, nil if none did or if the
+// evidencePath is the path of the e-value that judged the experiment, nil if none did or if the
 // state that the rule was in then can't be found nearby.
 func evidencePath(
 	tx *ledger.Tx, campaign *history.Campaign, experiment *history.Experiment, runs []rules.Run,

@@ -111,8 +111,8 @@ func (r *runner) prepareVersions(ctx context.Context, experiment *history.Experi
 }
 
 // mergeOntoIncumbent merges the experiment's edit with an incumbent that another
-// session made meanwhile, records that, and builds both again. x is the
-// experiment as it is then. reason says why that can't be done.
+// session made meanwhile, records that, and builds both again. It changes
+// experiment to what was recorded. reason says why that can't be done.
 func (r *runner) mergeOntoIncumbent(
 	ctx context.Context, campaign *history.Campaign, experiment *history.Experiment,
 ) (reason string, err error) {
@@ -158,7 +158,7 @@ func (r *runner) mergeOntoIncumbent(
 }
 
 // compareVersions makes one experiment's runs, and records the verdict. errMoved
-// when the incumbent is not c's any more.
+// when the incumbent is not the campaign's any more.
 func (r *runner) compareVersions(
 	ctx context.Context, campaign *history.Campaign, experiment *history.Experiment,
 ) error {
@@ -213,7 +213,7 @@ func (r *runner) recordInvalid(
 
 // recordVerdict appends experiment.judged with the rule's next state; or run.lost for
 // a cause that is not the candidate's, which is returned again once recorded.
-// errMoved when the incumbent is not c's any more.
+// errMoved when the incumbent is not the campaign's any more.
 func (r *runner) recordVerdict(
 	ctx context.Context, campaign *history.Campaign, verdict rules.Judgement,
 	observations []rules.Observation, cause error,

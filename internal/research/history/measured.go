@@ -15,7 +15,7 @@ func (c *Campaign) CertifiedWords() string {
 	return rules.FormatGain(research.Interval{Mid: g, Lo: g, Hi: g}, c.Rule.Scale, c.Program.Metric)
 }
 
-// Proof says how far a keep of x is proven: certified as part of a chain,
+// Proof says how far a keep of the experiment is proven: certified as part of a chain,
 // provisional until its chain is, unverified after a demotion, or rolled back;
 // "" where the verdict is the proof.
 func (c *Campaign) Proof(experiment *Experiment) string {

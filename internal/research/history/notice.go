@@ -34,9 +34,9 @@ const crashLoop = 5
 // CrashesLookedAt is how many experiments before its own Noticed wants to see.
 const CrashesLookedAt = crashLoop
 
-// Noticed is what one record is news of, nil for most. x is the experiment that
+// Noticed is what one record is news of, nil for most. experiment is the one that
 // the record touches, as it is now, nil for none; before are the ones with lower
-// numbers, newest first, CrashesLookedAt or as many as there are. c is the
+// numbers, newest first, CrashesLookedAt or as many as there are. campaign is the
 // campaign as it is now. One record gives one event at most, always the same but
 // for a loop of crashes where experiments ran side by side.
 func Noticed(campaign *Campaign, record Record, experiment *Experiment, before []Experiment) (*Notice, error) {
@@ -92,7 +92,7 @@ func (n *Notice) describeBest(campaign *Campaign, experiment *Experiment) *Notic
 	return n
 }
 
-// completesCrashLoop says whether x is the experiment with which a loop of crashes is
+// completesCrashLoop says whether the experiment is the one with which a loop of crashes is
 // full: it and the ones right before it are invalid for one cause, and the one
 // before those is not. So one loop gives one notice, however long it gets.
 func completesCrashLoop(experiment *Experiment, before []Experiment) bool {
