@@ -39,7 +39,7 @@ func OpenPlaybook(domain string) (Playbook, bool) {
 	}
 	intro, rest, _ := strings.Cut(string(content), "\n## ")
 
-	p := Playbook{Domain: domain, Intro: strings.TrimSpace(intro), Whose: whose(string(content))}
+	p := Playbook{Domain: domain, Intro: strings.TrimSpace(intro), Whose: firstSentence(string(content))}
 	for i, t := range strings.Split(rest, "\n## ") {
 		p.Tiers = append(p.Tiers, fmt.Sprintf("# %s, tier %d: %s", domain, i+1, strings.TrimSpace(t)))
 	}
@@ -47,8 +47,8 @@ func OpenPlaybook(domain string) (Playbook, bool) {
 	return p, true
 }
 
-// whose is the sentence below a playbook's heading.
-func whose(text string) string {
+// firstSentence returns the sentence below a playbook's heading.
+func firstSentence(text string) string {
 	_, rest, _ := strings.Cut(text, "\n\n")
 	line, _, _ := strings.Cut(rest, "\n")
 
@@ -67,8 +67,8 @@ func tierNumbers() []string {
 	return out
 }
 
-// tierOf is the domain's tier, or its introduction for the tier "" or "0".
-func tierOf(domain, tier string) (Guide, bool) {
+// findTier returns the domain's tier, or its introduction for the tier "" or "0".
+func findTier(domain, tier string) (Guide, bool) {
 	p, ok := OpenPlaybook(domain)
 	if !ok {
 		return Guide{}, false
@@ -92,38 +92,38 @@ func tierOf(domain, tier string) (Guide, bool) {
 		"the best move of this tier; " + next + " when three edits in a row of it did not improve"}, true
 }
 
-// contents lists the playbooks.
-func contents() string {
+// listPlaybooks lists the playbooks.
+func listPlaybooks() string {
 	var out strings.Builder
 	out.WriteString("# Playbooks\n\nWhat to set up, how measuring goes wrong, and what to try, by domain. Take the introduction first, then one tier at a time: the first has the surest gains. Nothing fits? `latency` is the nearest for anything that takes time, `bundle-size` for anything that is counted exactly.\n")
 
 	for _, d := range Domains() {
 		text, _ := playbooks.ReadFile("playbooks/" + d + ".md") // a test opens each
-		fmt.Fprintf(&out, "\n- `%s`, %d tiers: %s", d, bytes.Count(text, []byte("\n## ")), whose(string(text)))
+		fmt.Fprintf(&out, "\n- `%s`, %d tiers: %s", d, bytes.Count(text, []byte("\n## ")), firstSentence(string(text)))
 	}
 
 	return out.String()
 }
 
-// renderPlaybook is the MCP prompt.
+// renderPlaybook renders the text of the MCP prompt.
 func renderPlaybook(args map[string]string) string {
 	domain, tier := strings.TrimSpace(args["domain"]), strings.TrimSpace(args["tier"])
 	if domain == "" {
-		return contents() + "\n\nNext: " + after(playbook)
+		return listPlaybooks() + "\n\nNext: " + nextStep(playbook)
 	}
 
-	g, ok := tierOf(domain, tier)
+	g, ok := findTier(domain, tier)
 	if !ok {
-		return fmt.Sprintf("There is no playbook %q with a tier %q.\n\n%s\n\nNext: %s", domain, tier, contents(),
-			after(playbook))
+		return fmt.Sprintf("There is no playbook %q with a tier %q.\n\n%s\n\nNext: %s", domain, tier, listPlaybooks(),
+			nextStep(playbook))
 	}
 
 	return g.Text + "\n\nNext: " + g.Next
 }
 
-// Fitting guesses the domain of a program from its metric's name, its measured
+// GuessDomain guesses the domain of a program from its metric's name, its measured
 // command and its edited file; "" where nothing points to one.
-func Fitting(metric, run, edit string) string {
+func GuessDomain(metric, run, edit string) string {
 	notWord := func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }
 	names := strings.FieldsFunc(strings.ToLower(metric), notWord)
 	named := func(words ...string) bool {

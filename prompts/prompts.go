@@ -55,8 +55,8 @@ var finalize string
 //go:embed report.md
 var report string
 
-// All returns every prompt, in the order in which a campaign meets them.
-func All() []Prompt {
+// AllPrompts returns every prompt, in the order in which a campaign meets them.
+func AllPrompts() []Prompt {
 	return []Prompt{
 		{Name: "setup", Title: "Set up a campaign", Text: setup,
 			About: "Interview the human, write program.md, prove that the command measures, start the campaign",
@@ -71,7 +71,7 @@ func All() []Prompt {
 			Arguments: []Argument{{Name: "campaign", About: "which one, where there are several"}}},
 		{Name: "stuck", Title: "Get unstuck", Text: stuck,
 			About: "What to do after a row of experiments without a keep"},
-		{Name: playbook, Title: "Open a playbook", Text: contents(),
+		{Name: playbook, Title: "Open a playbook", Text: listPlaybooks(),
 			About: "What to set up and what to try in a domain, one tier at a time",
 			Arguments: []Argument{
 				{Name: "domain", About: "what is made better", Values: Domains()},
@@ -86,9 +86,9 @@ func All() []Prompt {
 	}
 }
 
-// Get returns the prompt of that name.
-func Get(name string) (Prompt, bool) {
-	all := All()
+// FindPrompt returns the prompt of that name.
+func FindPrompt(name string) (Prompt, bool) {
+	all := AllPrompts()
 
 	i := slices.IndexFunc(all, func(p Prompt) bool { return p.Name == name })
 	if i < 0 {
@@ -123,11 +123,11 @@ func (p Prompt) Render(args map[string]string) string {
 	return text
 }
 
-// Complete returns the values that begin with prefix, for a prompt's argument,
+// CompleteArgument returns the values that begin with prefix, for a prompt's argument,
 // in the order in which they are best shown: none for an unknown prompt or
 // argument, and for one that takes any text. Case does not matter.
-func Complete(prompt, argument, prefix string) []string {
-	p, _ := Get(prompt)
+func CompleteArgument(prompt, argument, prefix string) []string {
+	p, _ := FindPrompt(prompt)
 	var out []string
 
 	for _, a := range p.Arguments {
@@ -148,10 +148,10 @@ func Complete(prompt, argument, prefix string) []string {
 // Guide is a text for an agent and the step that comes after it.
 type Guide struct{ Text, Next string }
 
-// Find returns the guide that a query of read_log view=guide names: a prompt's
+// FindGuide returns the guide that a query of read_log view=guide names: a prompt's
 // name, a domain, or a domain and a tier ("gpu-kernel 2"). Words that only
 // introduce ("playbook", "tier") and separators don't matter.
-func Find(query string) (Guide, bool) {
+func FindGuide(query string) (Guide, bool) {
 	words := strings.FieldsFunc(strings.ToLower(query), func(r rune) bool { return strings.ContainsRune(" \t/:,#", r) })
 	if len(words) > 1 {
 		words = slices.DeleteFunc(words, func(w string) bool { return w == playbook || w == "tier" })
@@ -159,30 +159,30 @@ func Find(query string) (Guide, bool) {
 
 	switch len(words) {
 	case 1:
-		if p, ok := Get(words[0]); ok {
-			return Guide{strings.TrimSpace(p.Text), after(p.Name)}, true
+		if p, ok := FindPrompt(words[0]); ok {
+			return Guide{strings.TrimSpace(p.Text), nextStep(p.Name)}, true
 		}
 
-		return tierOf(words[0], "")
+		return findTier(words[0], "")
 	case 2:
-		return tierOf(words[0], words[1])
+		return findTier(words[0], words[1])
 	}
 
 	return Guide{}, false
 }
 
-// Names are the queries that Find knows, without the tiers.
-func Names() []string {
+// GuideNames returns the queries that Find knows, without the tiers.
+func GuideNames() []string {
 	var names []string
-	for _, p := range All() {
+	for _, p := range AllPrompts() {
 		names = append(names, p.Name)
 	}
 
 	return append(names, Domains()...)
 }
 
-// after is the step that follows a prompt's text.
-func after(name string) string {
+// nextStep returns the step that follows a prompt's text.
+func nextStep(name string) string {
 	switch name {
 	case "setup":
 		return "write program.md, show it to the human, then start_campaign{}"

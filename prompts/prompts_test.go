@@ -27,7 +27,7 @@ func TestInstructionsAreShortAndNameTheLoop(t *testing.T) {
 
 func TestPrompts(t *testing.T) {
 	var names []string
-	for _, p := range prompts.All() {
+	for _, p := range prompts.AllPrompts() {
 		names = append(names, p.Name)
 		if p.Title == "" || p.About == "" || !strings.HasPrefix(p.Text, "# ") || !utf8.ValidString(p.Text) {
 			t.Errorf("%s lacks a title, an about text or a heading", p.Name)
@@ -39,7 +39,7 @@ func TestPrompts(t *testing.T) {
 			}
 		}
 
-		got, ok := prompts.Get(p.Name)
+		got, ok := prompts.FindPrompt(p.Name)
 		if !ok || got.Text != p.Text {
 			t.Errorf("Get(%q) doesn't return that prompt", p.Name)
 		}
@@ -50,14 +50,14 @@ func TestPrompts(t *testing.T) {
 		t.Error(diff)
 	}
 
-	if _, ok := prompts.Get("nonsense"); ok {
+	if _, ok := prompts.FindPrompt("nonsense"); ok {
 		t.Error("Get found a prompt that doesn't exist")
 	}
 }
 
 // Every prompt renders without arguments, with each one alone, and with all.
 func TestRender(t *testing.T) {
-	for _, p := range prompts.All() {
+	for _, p := range prompts.AllPrompts() {
 		if got := p.Render(nil); !strings.HasPrefix(got, strings.TrimSpace(p.Text)) {
 			t.Errorf("%s without arguments is not its text", p.Name)
 		}
@@ -89,7 +89,7 @@ func TestRender(t *testing.T) {
 		}
 	}
 
-	p, _ := prompts.Get("setup")
+	p, _ := prompts.FindPrompt("setup")
 	if got := p.Render(map[string]string{"domain": "latency"}); !strings.Contains(got,
 		`read_log{view:"guide",query:"latency"}`) {
 		t.Errorf("setup does not send to the playbook: %q", got)
@@ -97,7 +97,7 @@ func TestRender(t *testing.T) {
 }
 
 func TestPlaybookPrompt(t *testing.T) {
-	p, _ := prompts.Get("playbook")
+	p, _ := prompts.FindPrompt("playbook")
 
 	tests := []struct{ domain, tier, first, last string }{
 		{"", "", "# Playbooks\n", `Next: read_log{view:"guide",query:"DOMAIN"}`},
@@ -168,7 +168,7 @@ func TestFind(t *testing.T) {
 		{"playbook tier", ""},
 	}
 	for _, tt := range tests {
-		g, ok := prompts.Find(tt.query)
+		g, ok := prompts.FindGuide(tt.query)
 
 		first, _, _ := strings.Cut(g.Text, "\n")
 		if first != tt.first || ok != (tt.first != "") || ok != (g.Next != "") {
@@ -176,8 +176,8 @@ func TestFind(t *testing.T) {
 		}
 	}
 
-	for _, name := range prompts.Names() {
-		if _, ok := prompts.Find(name); !ok {
+	for _, name := range prompts.GuideNames() {
+		if _, ok := prompts.FindGuide(name); !ok {
 			t.Errorf("Find doesn't know %q, which Names gives", name)
 		}
 	}
@@ -200,7 +200,7 @@ func TestComplete(t *testing.T) {
 		{"nonsense", "domain", "", nil},
 	}
 	for _, tt := range tests {
-		if diff := cmp.Diff(tt.want, prompts.Complete(tt.prompt, tt.argument, tt.prefix)); diff != "" {
+		if diff := cmp.Diff(tt.want, prompts.CompleteArgument(tt.prompt, tt.argument, tt.prefix)); diff != "" {
 			t.Errorf("%s, %s, %q: %s", tt.prompt, tt.argument, tt.prefix, diff)
 		}
 	}
@@ -211,7 +211,7 @@ func TestComplete(t *testing.T) {
 		longest = max(longest, len(p.Tiers))
 	}
 
-	if n := len(prompts.Complete("playbook", "tier", "")); n != longest {
+	if n := len(prompts.CompleteArgument("playbook", "tier", "")); n != longest {
 		t.Errorf("%d tiers are offered, the longest playbook has %d", n, longest)
 	}
 }
@@ -230,7 +230,7 @@ func TestFitting(t *testing.T) {
 		{"", "", "", ""},
 	}
 	for _, tt := range tests {
-		got := prompts.Fitting(tt.metric, tt.run, tt.edit)
+		got := prompts.GuessDomain(tt.metric, tt.run, tt.edit)
 		if got != tt.want {
 			t.Errorf("Fitting(%q, %q, %q) = %q, want %q", tt.metric, tt.run, tt.edit, got, tt.want)
 		}

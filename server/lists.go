@@ -113,7 +113,7 @@ func (c completer) CompletePromptArgument(
 	ctx context.Context, prompt string, arg mcp.CompleteArgument, _ mcp.CompleteContext,
 ) (*mcp.Completion, error) {
 	if arg.Name != "campaign" {
-		return newCompletion(prompts.Complete(prompt, arg.Name, arg.Value)), nil
+		return newCompletion(prompts.CompleteArgument(prompt, arg.Name, arg.Value)), nil
 	}
 
 	co, err := c.openLab(ctx)

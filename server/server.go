@@ -141,7 +141,7 @@ func (s *Server) addTools() {
 }
 
 func (s *Server) addPrompts() {
-	for _, p := range prompts.All() {
+	for _, p := range prompts.AllPrompts() {
 		prompt := mcp.Prompt{Name: p.Name, Title: p.Title, Description: p.About}
 		for _, a := range p.Arguments {
 			prompt.Arguments = append(prompt.Arguments, mcp.PromptArgument{Name: a.Name, Description: a.About})

@@ -40,7 +40,7 @@ func TestListsWithoutOpening(t *testing.T) {
 	}
 
 	ps, err := c.ListPrompts(ctx, mcp.ListPromptsRequest{})
-	if err != nil || len(ps.Prompts) != len(prompts.All()) {
+	if err != nil || len(ps.Prompts) != len(prompts.AllPrompts()) {
 		t.Errorf("prompts: %v, %v", ps, err)
 	}
 

@@ -20,8 +20,8 @@ import (
 func guideTexts() map[string]string {
 	texts := map[string]string{"instructions": prompts.Instructions}
 
-	for _, name := range prompts.Names() {
-		g, _ := prompts.Find(name)
+	for _, name := range prompts.GuideNames() {
+		g, _ := prompts.FindGuide(name)
 		texts[name] = g.Text + "\n" + g.Next
 	}
 
@@ -29,7 +29,7 @@ func guideTexts() map[string]string {
 		p, _ := prompts.OpenPlaybook(d)
 		for i := range p.Tiers {
 			name := fmt.Sprintf("%s %d", d, i+1)
-			g, _ := prompts.Find(name)
+			g, _ := prompts.FindGuide(name)
 			texts[name] = g.Text + "\n" + g.Next
 		}
 	}
@@ -62,7 +62,7 @@ func TestEveryGuideIsOnePage(t *testing.T) {
 	}
 
 	a, _ = call(t, "read_log", `{"view":"guide"}`)
-	for _, name := range prompts.Names() {
+	for _, name := range prompts.GuideNames() {
 		if !strings.Contains(a.Text, name) {
 			t.Errorf("the list of guides lacks %s:\n%s", name, a.Text)
 		}
@@ -244,7 +244,7 @@ func checkCall(o *object, text string) string {
 	}
 
 	if q := given["query"]; given["view"] == "guide" && q != "" && q != "DOMAIN" {
-		if _, ok := prompts.Find(q); !ok {
+		if _, ok := prompts.FindGuide(q); !ok {
 			return "no guide " + q
 		}
 	}

@@ -68,6 +68,6 @@ var plot = Tool{
 			return render.Answer{}, err
 		}
 
-		return p.Drawn()
+		return p.AnswerWithImage()
 	},
 }

@@ -119,7 +119,7 @@ func brief(ctx context.Context, e Env, co *checkout.Checkout, in logIn) (render.
 func guide(in logIn) (render.Answer, error) {
 	if in.Query == "" {
 		var list []string
-		for _, p := range prompts.All() {
+		for _, p := range prompts.AllPrompts() {
 			list = append(list, p.Name+": "+p.About)
 		}
 
@@ -130,7 +130,7 @@ func guide(in logIn) (render.Answer, error) {
 			render.NextStep(`read_log{view:"guide",query:"loop"}`)), nil
 	}
 
-	g, ok := prompts.Find(string(in.Query))
+	g, ok := prompts.FindGuide(string(in.Query))
 	if ok {
 		return pageText("guide", g.Text, in, g.Next)
 	}
@@ -141,5 +141,5 @@ func guide(in logIn) (render.Answer, error) {
 			"query can't be %q: the playbook has the tiers 1 to %d", render.OneLine(string(in.Query), 60), len(p.Tiers))
 	}
 
-	return render.Answer{}, render.OneOf("query", string(in.Query), prompts.Names()...)
+	return render.Answer{}, render.OneOf("query", string(in.Query), prompts.GuideNames()...)
 }

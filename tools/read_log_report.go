@@ -14,7 +14,7 @@ import (
 func shortReport(ctx context.Context, co *checkout.Checkout) (render.Answer, error) {
 	var answer render.Answer
 
-	for _, size := range report.Short() {
+	for _, size := range report.ShortSizes() {
 		w, err := view.WriteReport(ctx, co, size, false)
 		if err != nil {
 			return render.Answer{}, err

@@ -146,13 +146,13 @@ func single(t *testing.T, b *board, a agent, transport string) {
 	}
 	b.set(t, a, transport, "campaign", problem)
 	t.Logf("%s over %s: five experiments in %s, answers %v, %d turns, unknown requests %v", a.name, transport,
-		time.Since(began).Round(time.Second), p.forms, len(r.model.Turns()), r.model.Unknown())
+		time.Since(began).Round(time.Second), p.forms, len(r.model.Turns()), r.model.UnknownRequests())
 	missing := ""
 
 	if turns := r.model.Turns(); len(turns) > 0 {
 		for _, tool := range []string{"start_campaign", "run_experiment", "wait_run", "stop_run", "measure_metric",
 			"keep", "revert", "read_log", "share", "plot"} {
-			if turns[0].Offered(tool) == "" {
+			if turns[0].OfferedName(tool) == "" {
 				missing += " " + tool
 			}
 		}
@@ -209,7 +209,7 @@ func (r *rig) prompts(t *testing.T, b *board, transport string) {
 		return
 	}
 	r.script(func(scripted.Turn) scripted.Move { return scripted.Move{Say: "I see."} })
-	loop, _ := prompts.Get("loop")
+	loop, _ := prompts.FindPrompt("loop")
 	last := loop.Text[strings.LastIndex(strings.TrimSpace(loop.Text),
 		"\n")+1:] // the instructions say other words of it
 	out, err := r.run(2*time.Minute, r.agent.prompt...).wait()

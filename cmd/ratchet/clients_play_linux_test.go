@@ -97,7 +97,7 @@ func (p *play) move(t scripted.Turn) scripted.Move {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 
-	last := t.Last()
+	last := t.LastResult()
 	if last == nil {
 		return scripted.Move{Tool: "start_campaign"}
 	}

@@ -72,7 +72,7 @@ func toolCompletions() (out []cobra.Completion) {
 }
 
 func clientCompletions() (out []cobra.Completion) {
-	for _, c := range clients.Table() {
+	for _, c := range clients.AllClients() {
 		out = append(out, cobra.CompletionWithDesc(c.ID, c.Name))
 	}
 

@@ -217,8 +217,8 @@ func TestCommandsExist(t *testing.T) {
 	}
 	texts := pages(t)
 
-	for _, name := range prompts.Names() {
-		g, _ := prompts.Find(name)
+	for _, name := range prompts.GuideNames() {
+		g, _ := prompts.FindGuide(name)
 		texts["guide "+name] = g.Text + g.Next
 	}
 	named := regexp.MustCompile("(?m)(?:`|^\\$ |^)ratchet (?:-[-a-z]+ )*([a-z]+)")

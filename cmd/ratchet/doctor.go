@@ -120,7 +120,7 @@ func (a *app) inspectClients(ctx context.Context) error {
 		return err
 	}
 
-	all, err := clients.InspectAll(ctx, machine, clients.RepositoryTop(a.Dir))
+	all, err := clients.InspectAll(ctx, machine, clients.FindRepositoryTop(a.Dir))
 	if err != nil {
 		return err
 	}

@@ -51,7 +51,7 @@ top of the campaign's budget; --dry-run says how many. A finalize that was kille
 					p.End()
 					p, shown = cli.progress(jobWord(outcome.ID), "runs"), outcome.ID
 				}
-				p.Job(outcome)
+				p.ShowJob(outcome)
 			}
 			req.Tell = func(words string) {
 				p.End()
@@ -157,7 +157,7 @@ func (a *app) follow(ctx context.Context, co *checkout.Checkout, first *job.Outc
 		defer p.End()
 
 		for err == nil && outcome.Status == "running" {
-			p.Job(*outcome)
+			p.ShowJob(*outcome)
 			outcome, err = lab.Wait(ctx, co, job.WaitRequest{ID: string(outcome.ID), Wait: wait}, nil)
 		}
 	}

@@ -18,7 +18,7 @@ func importCommand(cli *app) *cobra.Command {
 	var format string
 
 	var formats strings.Builder
-	for _, f := range foreign.Formats() {
+	for _, f := range foreign.AllFormats() {
 		fmt.Fprintf(&formats, "  %-20s %s\n", f.Name, f.About)
 	}
 	cmd := &cobra.Command{

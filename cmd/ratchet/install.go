@@ -85,7 +85,7 @@ func (in *installing) flags(cmd *cobra.Command) {
 
 func clientIDs() string {
 	var ids []string
-	for _, c := range clients.Table() {
+	for _, c := range clients.AllClients() {
 		ids = append(ids, c.ID)
 	}
 
@@ -118,7 +118,7 @@ func (a installer) install(id string, in installing) error {
 	}
 
 	if in.print {
-		text, err := client.Snippet(server)
+		text, err := client.RenderSnippet(server)
 		if err != nil {
 			return err
 		}
@@ -127,12 +127,12 @@ func (a installer) install(id string, in installing) error {
 	}
 	scope := clients.Scope(in.scope)
 
-	file, err := client.File(machine, scope, clients.RepositoryTop(a.Dir))
+	file, err := client.ConfigFile(machine, scope, clients.FindRepositoryTop(a.Dir))
 	if err != nil {
 		return err
 	}
 
-	plan, err := client.Install(file, server)
+	plan, err := client.PlanInstall(file, server)
 	if err != nil {
 		return err
 	}
@@ -142,8 +142,8 @@ func (a installer) install(id string, in installing) error {
 		return err
 	}
 
-	done := installed{Client: client.ID, Scope: scope, File: file, Next: client.Start()}
-	if client.Found(machine, exec.LookPath) == "" {
+	done := installed{Client: client.ID, Scope: scope, File: file, Next: client.StartSentence()}
+	if client.FindInstallation(machine, exec.LookPath) == "" {
 		notes = append(notes, client.Name+" was not found on this machine; its file is written all the same")
 	}
 
@@ -160,7 +160,7 @@ func (a installer) install(id string, in installing) error {
 		notes = append(notes, what)
 	}
 
-	if e, ok, err := client.Read(file); err == nil && ok && e.Disabled {
+	if e, ok, err := client.ReadEntry(file); err == nil && ok && e.Disabled {
 		notes = append(notes, "the entry is switched off in "+client.Name+"; it stays so")
 	}
 
@@ -178,31 +178,31 @@ func (a installer) uninstall(id string, in installing) error {
 		return err
 	}
 
-	file, err := client.File(machine, clients.Scope(in.scope), clients.RepositoryTop(a.Dir))
+	file, err := client.ConfigFile(machine, clients.Scope(in.scope), clients.FindRepositoryTop(a.Dir))
 	if err != nil {
 		return err
 	}
 
-	if _, err := client.Uninstall(file); err != nil { // nothing is begun that can't be finished
+	if _, err := client.PlanUninstall(file); err != nil { // nothing is begun that can't be finished
 		return err
 	}
-	added, _, _ := client.Read(file)
+	added, _, _ := client.ReadEntry(file)
 	done := installed{Client: client.ID, Scope: clients.Scope(in.scope), File: file,
 		Next: "restart " + client.Name + " if it is open; campaigns and ledgers stay where they are"}
 	// The loop goes first: what was installed last is taken out first.
 	done.Loop, err = clients.ApplyLoop(client.UninstallLoop(machine, clients.Scope(in.scope),
-		clients.RepositoryTop(a.Dir)),
+		clients.FindRepositoryTop(a.Dir)),
 		clients.Scope(in.scope), in.dryRun)
 	if err != nil {
 		return err
 	}
 
-	plan, err := client.Uninstall(file) // again: the same file may have held the hook
+	plan, err := client.PlanUninstall(file) // again: the same file may have held the hook
 	if err != nil {
 		return err
 	}
 
-	return a.carryOut(plan, done, in, added.Token(os.Getenv))
+	return a.carryOut(plan, done, in, added.BearerToken(os.Getenv))
 }
 
 // client finds the client and the machine that its paths depend on.
@@ -216,7 +216,7 @@ func (a installer) client(id string, in installing) (clients.Client, clients.Mac
 		return clients.Client{}, machine, research.Errorf(research.CodeBadArgument,
 			"say --scope user or --scope project", "there is no scope %q", in.scope)
 	}
-	c, err := clients.Find(id)
+	c, err := clients.FindClient(id)
 
 	return c, machine, err
 }
@@ -306,11 +306,11 @@ func (a installer) planLoop(client clients.Client, machine clients.Machine, in i
 		return nil, nil
 	}
 
-	if err := client.CheckLoop(); err != nil {
+	if err := client.CheckLoopSupport(); err != nil {
 		return nil, err
 	}
 
-	program, _, err := clients.OwnPath(machine.Home)
+	program, _, err := clients.FindOwnPath(machine.Home)
 	if err != nil {
 		return nil, err
 	}
@@ -320,10 +320,10 @@ func (a installer) planLoop(client clients.Client, machine clients.Machine, in i
 		return nil, err
 	}
 
-	guide, _ := prompts.Get("loop")
+	guide, _ := prompts.FindPrompt("loop")
 	loop := clients.Loop{Version: a.Version, Guide: guide.Text, Hook: clients.HookCommand(machine, program, pinned)}
 
-	return client.InstallLoop(machine, clients.Scope(in.scope), clients.RepositoryTop(a.Dir), loop)
+	return client.InstallLoop(machine, clients.Scope(in.scope), clients.FindRepositoryTop(a.Dir), loop)
 }
 
 // pinnedFolder is the one folder that an entry for all repositories serves, which
@@ -349,7 +349,7 @@ func (a installer) entryFor(
 		return a.entryHTTP(client, in)
 	}
 
-	at, notes, err := clients.OwnPath(machine.Home)
+	at, notes, err := clients.FindOwnPath(machine.Home)
 	if err != nil {
 		return clients.Server{}, nil, err
 	}
@@ -363,7 +363,7 @@ func (a installer) entryFor(
 		notes = append(notes, "the entry serves "+pinned+" only, whatever "+client.Name+" has open")
 	}
 
-	return clients.Server{Command: at, Args: client.Arguments(pinned)}, notes, nil
+	return clients.Server{Command: at, Args: client.CommandArguments(pinned)}, notes, nil
 }
 
 func (a installer) entryHTTP(client clients.Client, in installing) (clients.Server, []string, error) {
@@ -375,14 +375,14 @@ func (a installer) entryHTTP(client clients.Client, in installing) (clients.Serv
 	server := clients.Server{URL: base.String() + "/mcp"}
 	var notes []string
 
-	if top := clients.RepositoryTop(a.Dir); top != "" {
+	if top := clients.FindRepositoryTop(a.Dir); top != "" {
 		server.URL += "?repo=" + strings.ReplaceAll(url.QueryEscape(top), "%2F", "/")
 		notes = append(notes, "the entry serves "+top+" only, as its URL says; `ratchet serve` must be running")
 	} else {
 		notes = append(notes, "the URL names no repository: that works only while `ratchet serve` serves a single one")
 	}
 
-	if client.Expands() {
+	if client.ExpandsVariables() {
 		return server, append(notes,
 			client.Name+" takes the token from "+clients.TokenVariable+": `ratchet token add "+client.ID+
 				"`, and export it before "+client.Name+" starts"), nil
@@ -416,7 +416,7 @@ func (a installer) printGeneric(in installing) error {
 		return err
 	}
 
-	client, err := clients.Find("claude-code")
+	client, err := clients.FindClient("claude-code")
 	if err != nil {
 		return err
 	}
@@ -426,7 +426,7 @@ func (a installer) printGeneric(in installing) error {
 		return err
 	}
 
-	text, err := clients.Generic(server)
+	text, err := clients.RenderGenericSnippet(server)
 	if err != nil {
 		return err
 	}
@@ -451,13 +451,13 @@ func (a installer) listClients() error {
 	}
 	var out []listed
 
-	for _, client := range clients.Table() {
-		l := listed{Client: client.ID, Name: client.Name, Found: client.Found(machine, exec.LookPath)}
-		if l.File, err = client.File(machine, clients.User, ""); err != nil {
+	for _, client := range clients.AllClients() {
+		l := listed{Client: client.ID, Name: client.Name, Found: client.FindInstallation(machine, exec.LookPath)}
+		if l.File, err = client.ConfigFile(machine, clients.User, ""); err != nil {
 			return err
 		}
 
-		if _, l.Installed, err = client.Read(l.File); err != nil {
+		if _, l.Installed, err = client.ReadEntry(l.File); err != nil {
 			l.Problem = research.Describe(err).Msg
 		}
 		out = append(out, l)

@@ -97,7 +97,7 @@ func (a *app) tellPlot(p *plots.Plot, file string) error {
 		a.print(p.Answer)
 	case p.Figure.Empty != "":
 		a.printf("%s: %s\n", file, p.Figure.Empty)
-	case strings.EqualFold(filepath.Ext(file), ".png") && chart.Lacks(p.Figure):
+	case strings.EqualFold(filepath.Ext(file), ".png") && chart.LacksLetters(p.Figure):
 		a.printf("%s: in it … stands for letters that its font lacks; a name that ends in .svg keeps them\n", file)
 	default:
 		a.printf("%s\n", file)

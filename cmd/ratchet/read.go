@@ -120,7 +120,7 @@ func (a *app) logImported(cmd *cobra.Command, in logQuery) error {
 	}
 
 	if person && len(page.Lines) > 0 {
-		a.printf("%s\n", strings.Join(v.ImportPage(page), "\n"))
+		a.printf("%s\n", strings.Join(v.RenderImportPage(page), "\n"))
 		return nil
 	}
 	a.print(tools.RenderImports(page))
@@ -190,25 +190,25 @@ func (a *app) readForPerson(ctx context.Context, v terminal.Layout, in logQuery)
 		if err != nil {
 			return err
 		}
-		lines = v.Experiment(detail)
+		lines = v.RenderExperiment(detail)
 	case "output":
 		page, err := view.ReadOutput(ctx, co, in.Query, in.Cursor, outputShown)
 		if err != nil {
 			return err
 		}
-		lines = v.Output(page)
+		lines = v.RenderOutput(page)
 	default:
 		brief, err := view.ReadBrief(ctx, co)
 		if err != nil {
 			return err
 		}
 
-		if lines = v.Status(brief); in.View == "table" {
+		if lines = v.RenderStatus(brief); in.View == "table" {
 			p, err := view.ListExperiments(ctx, co, view.Query{Text: in.Query, Cursor: in.Cursor, Limit: in.Limit})
 			if err != nil {
 				return err
 			}
-			lines = v.Log(brief, p, in.Query)
+			lines = v.RenderLog(brief, p, in.Query)
 		}
 	}
 	a.printf("%s\n", strings.Join(lines, "\n"))

@@ -67,7 +67,7 @@ func (a *app) writeReport(cmd *cobra.Command, out, format string) error {
 		return err
 	}
 
-	w, err := view.WriteReport(cmd.Context(), co, report.Full(), format == "html")
+	w, err := view.WriteReport(cmd.Context(), co, report.FullSize(), format == "html")
 	if err != nil {
 		return err
 	}

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// span is the range that an axis shows.
-type span struct {
+// axisScale maps the values of an axis to its length, and chooses its ticks.
+type axisScale struct {
 	lo, hi float64
 	ticks  []float64
 	unit   Unit
@@ -18,15 +18,15 @@ type span struct {
 	suffix string
 }
 
-// logFrom is the factor between the least and the greatest value from which an
-// axis that may be logarithmic is.
+// logFrom is the least ratio of the greatest to the least value with which an axis
+// that may be logarithmic is.
 const logFrom = 20
 
-// extent finds the range of values, with some air around it. Values that are
+// fitAxis chooses the range of an axis from its values, with some air around it. Values that are
 // not finite are left out; without any it is 0 to 1.
-func extent(a Axis, must []float64, may []Point, ticks int) span {
-	must = finite(append(slices.Clone(must), a.Include...))
-	lows, mids, highs := ends(may)
+func fitAxis(a Axis, must []float64, may []Point, ticks int) axisScale {
+	must = keepFinite(append(slices.Clone(must), a.Include...))
+	lows, mids, highs := whiskerEnds(may)
 
 	all := slices.Concat(must, lows, mids, highs)
 	if len(all) == 0 {
@@ -36,19 +36,19 @@ func extent(a Axis, must []float64, may []Point, ticks int) span {
 
 	l, h := lo, hi
 	if a.Robust && len(lows) > 0 && len(highs) > 0 {
-		l, h = bulk(must, lows, highs)
+		l, h = bulkRange(must, lows, highs)
 	}
 
 	if a.Log && lo > 0 && h/l > logFrom {
-		s := span{lo: math.Log10(lo), hi: math.Log10(hi), unit: a.Unit, log: true}
+		s := axisScale{lo: math.Log10(lo), hi: math.Log10(hi), unit: a.Unit, log: true}
 		air := (s.hi - s.lo) / 20
 		s.lo, s.hi = s.lo-air, s.hi+air
-		s.decades(ticks)
+		s.chooseDecades(ticks)
 
 		return s
 	}
 
-	lo, hi = near(all, l, h, len(lows))
+	lo, hi = widenRange(all, l, h, len(lows))
 	if !(hi-lo > math.Max(math.Abs(lo), math.Abs(hi))*1e-12) { // one value, or as good as one
 		d := math.Abs(lo) * .05
 		switch {
@@ -60,25 +60,25 @@ func extent(a Axis, must []float64, may []Point, ticks int) span {
 		lo, hi = lo-d, hi+d
 	}
 	air := hi/16 - lo/16
-	s := span{lo: lo - air, hi: hi + air, unit: a.Unit}
-	s.tick(ticks)
+	s := axisScale{lo: lo - air, hi: hi + air, unit: a.Unit}
+	s.chooseTicks(ticks)
 
 	return s
 }
 
-// enough is how many points are many: the more there are, the fewer of them
-// may be far off, and the nearer that is.
-const enough = 20
+// manyPoints is the number of points from which a tenth of them, not a quarter, is
+// left out of the bulk, and a point is far off at half the distance.
+const manyPoints = 20
 
-// bulk is the range that holds must and most points: all but a tenth on either
+// bulkRange returns the range that holds must and most points: all but a tenth on either
 // side, of fewer than enough all but a quarter. A point counts once, whether it
 // has a whisker or not.
-func bulk(must, lows, highs []float64) (lo, hi float64) {
+func bulkRange(must, lows, highs []float64) (lo, hi float64) {
 	slices.Sort(lows)
 	slices.Sort(highs)
 
 	aside := 10
-	if len(lows) < enough {
+	if len(lows) < manyPoints {
 		aside = 4
 	}
 
@@ -90,17 +90,17 @@ func bulk(must, lows, highs []float64) (lo, hi float64) {
 	return lo, hi
 }
 
-// Reach is the range of vs, which are finite and at least one, without those
+// RobustRange returns the range of vs, which are finite and at least one, without those
 // far off: what a robust axis shows of them.
-func Reach(vs []float64) (lo, hi float64) {
-	l, h := bulk(nil, slices.Clone(vs), slices.Clone(vs))
-	return near(vs, l, h, len(vs))
+func RobustRange(vs []float64) (lo, hi float64) {
+	l, h := bulkRange(nil, slices.Clone(vs), slices.Clone(vs))
+	return widenRange(vs, l, h, len(vs))
 }
 
-// near widens l to h by those of all, which come from n points, that are not far off it.
-func near(all []float64, l, h float64, n int) (lo, hi float64) {
+// widenRange widens l to h by those of all, which come from n points, that are not far off it.
+func widenRange(all []float64, l, h float64, n int) (lo, hi float64) {
 	wide := 1.0
-	if n < enough {
+	if n < manyPoints {
 		wide = 2
 	}
 	reach := math.Max(wide*h-wide*l, math.Max(math.Abs(l), math.Abs(h))*1e-9)
@@ -115,33 +115,36 @@ func near(all []float64, l, h float64, n int) (lo, hi float64) {
 	return lo, hi
 }
 
-// ends are the finite values of points, and where their whiskers end.
-func ends(points []Point) (lows, mids, highs []float64) {
+// whiskerEnds are the finite values of points, and where their whiskers end.
+func whiskerEnds(points []Point) (lows, mids, highs []float64) {
 	for _, pt := range points {
 		mids = append(mids, pt.Y)
+
+		low, high := pt.Y, pt.Y
 		if pt.Span {
-			lows, highs = append(lows, min(pt.Y, pt.Lo)), append(highs, max(pt.Y, pt.Hi))
-		} else {
-			lows, highs = append(lows, pt.Y), append(highs, pt.Y)
+			low, high = min(pt.Y, pt.Lo), max(pt.Y, pt.Hi)
 		}
+
+		lows = append(lows, low)
+		highs = append(highs, high)
 	}
 
-	return finite(lows), finite(mids), finite(highs)
+	return keepFinite(lows), keepFinite(mids), keepFinite(highs)
 }
 
-func finite(vs []float64) []float64 {
+func keepFinite(vs []float64) []float64 {
 	return slices.DeleteFunc(slices.Clone(vs), func(v float64) bool { return math.IsNaN(v) || math.Abs(v) > 1e300 })
 }
 
-// tick chooses about n round numbers within the span.
-func (s *span) tick(n int) {
-	s.per, s.suffix = s.unit.written(s.hi - s.lo)
+// chooseTicks chooses about n round numbers within the span.
+func (s *axisScale) chooseTicks(n int) {
+	s.per, s.suffix = s.unit.tickUnit(s.hi - s.lo)
 
-	step := round((s.hi/float64(n) - s.lo/float64(n)) * s.per)
+	step := roundStep((s.hi/float64(n) - s.lo/float64(n)) * s.per)
 	if s.unit == Whole {
 		step = math.Max(1, step)
 	}
-	s.places = decimals(step)
+	s.places = stepDecimals(step)
 	step /= s.per
 
 	first := math.Ceil(s.lo / step)
@@ -158,9 +161,9 @@ func (s *span) tick(n int) {
 	}
 }
 
-// written is how numbers on an axis of some reach are written: multiplied, and
-// with what behind them.
-func (u Unit) written(reach float64) (per float64, suffix string) {
+// tickUnit returns the factor and the suffix with which numbers on an axis of this
+// reach are written.
+func (u Unit) tickUnit(reach float64) (per float64, suffix string) {
 	switch {
 	case u == Share:
 		return 100, " %"
@@ -177,9 +180,9 @@ func (u Unit) written(reach float64) (per float64, suffix string) {
 	return 1, " h"
 }
 
-// decades chooses ticks of a logarithmic span: powers of ten, with 2 and 5
+// chooseDecades chooses ticks of a logarithmic span: powers of ten, with 2 and 5
 // between where there is room.
-func (s *span) decades(n int) {
+func (s *axisScale) chooseDecades(n int) {
 	every := max(1, int(math.Ceil((s.hi-s.lo)/float64(n))))
 
 	between := []float64{1}
@@ -196,8 +199,8 @@ func (s *span) decades(n int) {
 	}
 }
 
-// round is the next of 1, 2 and 5 times a power of ten.
-func round(v float64) float64 {
+// roundStep returns the next of 1, 2 and 5 times a power of ten.
+func roundStep(v float64) float64 {
 	p := math.Pow(10, math.Floor(math.Log10(v)))
 	for _, m := range []float64{1, 2, 5} {
 		if v <= m*p*1.0001 {
@@ -208,12 +211,12 @@ func round(v float64) float64 {
 	return 10 * p
 }
 
-func decimals(step float64) int {
+func stepDecimals(step float64) int {
 	return max(0, int(math.Ceil(-math.Log10(step)-1e-9)))
 }
 
-// at is where v lies on the span, 0 to 1, and whether it is within.
-func (s span) at(v float64) (share float64, in bool) {
+// positionOf says where v lies on the span, 0 to 1, and whether it is within.
+func (s axisScale) positionOf(v float64) (share float64, in bool) {
 	if s.log {
 		if v <= 0 {
 			return 0, false
@@ -225,8 +228,8 @@ func (s span) at(v float64) (share float64, in bool) {
 	return min(max(share, 0), 1), share >= -1e-9 && share <= 1+1e-9
 }
 
-// write is a tick's text.
-func (s span) write(v float64) string {
+// formatTick writes a tick.
+func (s axisScale) formatTick(v float64) string {
 	if s.log {
 		return strings.Replace(strconv.FormatFloat(v, 'g', 6, 64), "e+", "e", 1)
 	}
@@ -234,14 +237,14 @@ func (s span) write(v float64) string {
 
 	big := math.Max(math.Abs(s.lo), math.Abs(s.hi)) * s.per
 	if v != 0 && (big >= 1e7 || s.places > 6) {
-		return strings.Replace(strconv.FormatFloat(v, 'g', digits(v, s.places), 64), "e+", "e", 1) + s.suffix
+		return strings.Replace(strconv.FormatFloat(v, 'g', significantDigits(v, s.places), 64), "e+", "e", 1) + s.suffix
 	}
 
 	return strconv.FormatFloat(v, 'f', s.places, 64) + s.suffix
 }
 
-// exact is v's text beside an arrow: to three digits at least, also where ticks are coarse.
-func (s span) exact(v float64) string {
+// formatExact writes v beside an arrow: to three digits at least, also where ticks are coarse.
+func (s axisScale) formatExact(v float64) string {
 	if !s.log {
 		v *= s.per
 	}
@@ -253,7 +256,7 @@ func (s span) exact(v float64) string {
 	return strconv.FormatFloat(v, 'f', max(0, 3-len(strconv.Itoa(int(math.Abs(v))))), 64) + s.suffix
 }
 
-// digits is how many significant digits v needs at a tick's precision.
-func digits(v float64, places int) int {
+// significantDigits returns how many significant digits v needs at a tick's precision.
+func significantDigits(v float64, places int) int {
 	return min(max(1, int(math.Floor(math.Log10(math.Abs(v))))+1+places), 9)
 }

@@ -14,8 +14,8 @@ import (
 	"ratchet/internal/chart"
 )
 
-// dots is a figure with one series of every kind over the same points.
-func dots(ys ...float64) chart.Figure {
+// dotFigure is a figure with one series of every kind over the same points.
+func dotFigure(ys ...float64) chart.Figure {
 	q := chart.Panel{Title: "y", X: chart.Axis{Name: "x", Unit: chart.Whole}, Y: chart.Axis{Robust: true, Log: true}}
 	for kind := chart.Marks; kind <= chart.Stems; kind++ {
 		s := chart.Series{Name: fmt.Sprint(kind), Kind: kind, Colour: chart.Colour(kind), Shape: chart.Shape(kind)}
@@ -31,7 +31,7 @@ func dots(ys ...float64) chart.Figure {
 	return chart.Figure{Title: "t", Panels: []chart.Panel{q}}
 }
 
-func many(n int, f func(int) float64) []float64 {
+func repeatValues(n int, f func(int) float64) []float64 {
 	out := make([]float64, n)
 	for i := range out {
 		out[i] = f(i)
@@ -42,13 +42,13 @@ func many(n int, f func(int) float64) []float64 {
 
 var nan, inf = math.NaN(), math.Inf(1)
 
-// figures are what must come out as pictures, however odd.
-func figures() map[string]chart.Figure {
+// testFigures are what must come out as pictures, however odd.
+func testFigures() map[string]chart.Figure {
 	long := strings.Repeat("eine sehr lange Überschrift 漢字 ∑ 🚀 \u202e\x00\x1b[31m<b>&\"'\n", 200)
-	odd := dots(1, 2, 3)
+	odd := dotFigure(1, 2, 3)
 	odd.Title, odd.Subtitle, odd.Foot, odd.Panels[0].Title, odd.Panels[0].X.Name = long, long, long, long, long
 	odd.Panels[0].Series[0].Name, odd.Panels[0].Labels[0].Text, odd.Panels[0].Rules[0].Text = long, long, long
-	broken := dots(1, nan, 2)
+	broken := dotFigure(1, nan, 2)
 	broken.Title = string([]byte{0xff, 0xfe, 'x', 0xc3})
 
 	return map[string]chart.Figure{
@@ -56,30 +56,31 @@ func figures() map[string]chart.Figure {
 		"empty":        {Title: "t", Empty: "no experiment yet"},
 		"a bare panel": {Panels: []chart.Panel{{}}},
 		"no points":    {Panels: []chart.Panel{{Series: []chart.Series{{Name: "s"}}}}},
-		"one":          dots(42),
-		"zero":         dots(0, 0, 0),
-		"equal":        dots(7, 7, 7, 7),
-		"tiny":         dots(1e-12, 2e-12, 1.5e-12),
-		"huge":         dots(1e12, 2e12, 1.5e12),
-		"tiny to huge": dots(1e-12, 1, 1e12),
-		"negative":     dots(-5, 3, -1e12, 2),
-		"all negative": dots(-1e-9, -2e-9),
-		"the ends":     dots(math.MaxFloat64, -math.MaxFloat64, math.SmallestNonzeroFloat64),
-		"almost equal": dots(1, 1+1e-15, 1+2e-15),
-		"no numbers":   dots(nan, inf, -inf),
-		"some numbers": dots(1, nan, inf, 2, -inf, 3),
-		"a thousand":   dots(many(1000, func(i int) float64 { return math.Sin(float64(i)) })...),
-		"far off":      dots(append(many(100, func(i int) float64 { return float64(i % 7) }), 1e9)...),
+		"one":          dotFigure(42),
+		"zero":         dotFigure(0, 0, 0),
+		"equal":        dotFigure(7, 7, 7, 7),
+		"tiny":         dotFigure(1e-12, 2e-12, 1.5e-12),
+		"huge":         dotFigure(1e12, 2e12, 1.5e12),
+		"tiny to huge": dotFigure(1e-12, 1, 1e12),
+		"negative":     dotFigure(-5, 3, -1e12, 2),
+		"all negative": dotFigure(-1e-9, -2e-9),
+		"the ends":     dotFigure(math.MaxFloat64, -math.MaxFloat64, math.SmallestNonzeroFloat64),
+		"almost equal": dotFigure(1, 1+1e-15, 1+2e-15),
+		"no numbers":   dotFigure(nan, inf, -inf),
+		"some numbers": dotFigure(1, nan, inf, 2, -inf, 3),
+		"a thousand":   dotFigure(repeatValues(1000, func(i int) float64 { return math.Sin(float64(i)) })...),
+		"far off":      dotFigure(append(repeatValues(100, func(i int) float64 { return float64(i % 7) }), 1e9)...),
 		"odd texts":    odd,
 		"broken texts": broken,
 		"bars": {Panels: []chart.Panel{{Bars: []chart.Bar{{Name: long, Whole: 3, Part: 9, Text: long},
 			{Whole: nan}, {Whole: -1, Part: 1}, {}}}}},
-		"hundred bars":   {Panels: []chart.Panel{{Bars: make([]chart.Bar, 100)}}},
-		"several panels": {Panels: append(dots(1, 2, 3).Panels, append(dots(1e9, 2).Panels, dots(1e-9).Panels...)...)},
+		"hundred bars": {Panels: []chart.Panel{{Bars: make([]chart.Bar, 100)}}},
+		"several panels": {Panels: append(dotFigure(1, 2, 3).Panels,
+			append(dotFigure(1e9, 2).Panels, dotFigure(1e-9).Panels...)...)},
 	}
 }
 
-func draw(t *testing.T, f chart.Figure, o chart.Options) []byte {
+func drawFigure(t *testing.T, f chart.Figure, o chart.Options) []byte {
 	t.Helper()
 
 	b, err := chart.Draw(f, o)
@@ -91,9 +92,9 @@ func draw(t *testing.T, f chart.Figure, o chart.Options) []byte {
 }
 
 func TestWhateverTheDataAPictureComesOut(t *testing.T) {
-	for name, f := range figures() {
+	for name, f := range testFigures() {
 		for _, theme := range []chart.Theme{chart.Light, chart.Dark} {
-			b := draw(t, f, chart.Options{Theme: theme})
+			b := drawFigure(t, f, chart.Options{Theme: theme})
 
 			img, err := png.Decode(bytes.NewReader(b))
 			if err != nil {
@@ -116,8 +117,8 @@ func TestWhateverTheDataAPictureComesOut(t *testing.T) {
 }
 
 func TestSVGIsXMLWithNumbersOnly(t *testing.T) {
-	for name, f := range figures() {
-		b := draw(t, f, chart.Options{Format: chart.SVG})
+	for name, f := range testFigures() {
+		b := drawFigure(t, f, chart.Options{Format: chart.SVG})
 		depth, texts := 0, 0
 
 		for dec := xml.NewDecoder(bytes.NewReader(b)); ; {
@@ -157,10 +158,10 @@ func TestSVGIsXMLWithNumbersOnly(t *testing.T) {
 }
 
 func TestTheSameFigureGivesTheSameBytes(t *testing.T) {
-	for name, f := range figures() {
+	for name, f := range testFigures() {
 		for _, format := range []chart.Format{chart.PNG, chart.SVG} {
 			o := chart.Options{Format: format, Theme: chart.Dark}
-			if !bytes.Equal(draw(t, f, o), draw(t, f, o)) {
+			if !bytes.Equal(drawFigure(t, f, o), drawFigure(t, f, o)) {
 				t.Errorf("%s as %s differs from itself", name, format)
 			}
 		}
@@ -169,15 +170,15 @@ func TestTheSameFigureGivesTheSameBytes(t *testing.T) {
 
 // TestPointsShow: a point that is drawn changes the picture, one that is no number does not.
 func TestPointsShow(t *testing.T) {
-	base := draw(t, dots(1, 2, 3), chart.Options{})
-	if bytes.Equal(base, draw(t, dots(1, 2.5, 3), chart.Options{})) {
+	base := drawFigure(t, dotFigure(1, 2, 3), chart.Options{})
+	if bytes.Equal(base, drawFigure(t, dotFigure(1, 2.5, 3), chart.Options{})) {
 		t.Error("another value gives the same picture")
 	}
-	f := dots(1, 2, 3)
+	f := dotFigure(1, 2, 3)
 
 	f.Panels[0].Series[0].Points = append(f.Panels[0].Series[0].Points, chart.Point{X: nan, Y: 2},
 		chart.Point{X: 1, Y: nan})
-	if !bytes.Equal(base, draw(t, f, chart.Options{})) {
+	if !bytes.Equal(base, drawFigure(t, f, chart.Options{})) {
 		t.Error("a point without a number changes the picture")
 	}
 }
@@ -185,14 +186,14 @@ func TestPointsShow(t *testing.T) {
 // TestAPointFarOffIsAnArrow: it does not flatten all others.
 func TestAPointFarOffIsAnArrow(t *testing.T) {
 	q := chart.Panel{Y: chart.Axis{Robust: true}, Series: []chart.Series{{Colour: chart.Purple}}}
-	for i, y := range append(many(60, func(i int) float64 { return float64(10 + i%7) }), 1e12) {
+	for i, y := range append(repeatValues(60, func(i int) float64 { return float64(10 + i%7) }), 1e12) {
 		q.Series[0].Points = append(q.Series[0].Points, chart.Point{X: float64(i), Y: y})
 	}
-	svg := string(draw(t, chart.Figure{Panels: []chart.Panel{q}}, chart.Options{Format: chart.SVG}))
+	svg := string(drawFigure(t, chart.Figure{Panels: []chart.Panel{q}}, chart.Options{Format: chart.SVG}))
 	q.Series[0].Points[60].Y = -1e12
-	below := string(draw(t, chart.Figure{Panels: []chart.Panel{q}}, chart.Options{Format: chart.SVG}))
+	below := string(drawFigure(t, chart.Figure{Panels: []chart.Panel{q}}, chart.Options{Format: chart.SVG}))
 	q.Series[0].Points[60].Y = nan
-	without := string(draw(t, chart.Figure{Panels: []chart.Panel{q}}, chart.Options{Format: chart.SVG}))
+	without := string(drawFigure(t, chart.Figure{Panels: []chart.Panel{q}}, chart.Options{Format: chart.SVG}))
 
 	const stroke = "stroke:rgb(168,80,138)" // of nothing else in it
 	if svg == below || strings.Count(svg, stroke) != 2 || strings.Contains(without, stroke) {
@@ -217,7 +218,7 @@ func TestFewPointsFarOff(t *testing.T) {
 			want: []string{">-1771 %<", ">20 %<"}, gone: []string{">-500 %<", ">-1000 %<"}},
 		"one of four": {ys: []float64{.1, .2, -17.71, .15}, want: []string{">-1771 %<", ">10 %<"},
 			gone: []string{">-500 %<"}},
-		"two of thirty": {ys: append(many(28, func(i int) float64 { return float64(i%5) / 50 }), -17.71, 9),
+		"two of thirty": {ys: append(repeatValues(28, func(i int) float64 { return float64(i%5) / 50 }), -17.71, 9),
 			want: []string{">-1771 %<", ">900 %<", ">8 %<"}, gone: []string{">-500 %<"}},
 		"logarithmic if asked": {ys: []float64{.1, .12, 9, .11, .1, .13, .12}, log: true,
 			want: []string{">900 %<", ">12 %<"}, gone: []string{">0.5<"}},
@@ -233,7 +234,7 @@ func TestFewPointsFarOff(t *testing.T) {
 			q.Series[1].Points = append(q.Series[1].Points, chart.Point{X: float64(i), Y: y})
 		}
 
-		svg := string(draw(t, chart.Figure{Panels: []chart.Panel{q}}, chart.Options{Format: chart.SVG}))
+		svg := string(drawFigure(t, chart.Figure{Panels: []chart.Panel{q}}, chart.Options{Format: chart.SVG}))
 		for _, s := range c.want {
 			if strings.Count(svg, s) != 1 {
 				t.Errorf("%s: %s is not there once", name, s)
@@ -249,19 +250,20 @@ func TestFewPointsFarOff(t *testing.T) {
 }
 
 func TestALogarithmicAxis(t *testing.T) {
-	positive, negative := dots(1, 10, 1e4), dots(1, 10, -1e4)
+	positive, negative := dotFigure(1, 10, 1e4), dotFigure(1, 10, -1e4)
 	for _, f := range []chart.Figure{positive, negative} {
 		f.Panels[0].Series = f.Panels[0].Series[:1] // stems begin at zero
 	}
 
-	svg := string(draw(t, positive, chart.Options{Format: chart.SVG}))
+	svg := string(drawFigure(t, positive, chart.Options{Format: chart.SVG}))
 	for _, want := range []string{">1</text>", ">100</text>", ">10000</text>"} {
 		if !strings.Contains(svg, want) {
 			t.Errorf("no tick %s", want)
 		}
 	}
 
-	if svg := string(draw(t, negative, chart.Options{Format: chart.SVG})); !strings.Contains(svg, ">-10000</text>") {
+	if svg := string(drawFigure(t, negative, chart.Options{Format: chart.SVG})); !strings.Contains(svg,
+		">-10000</text>") {
 		t.Error("a negative value has no place on a logarithmic axis: it must be linear")
 	}
 }
@@ -275,12 +277,12 @@ func TestOptionsAreChecked(t *testing.T) {
 }
 
 func TestEverythingGrowsWithTheWidth(t *testing.T) {
-	img, err := png.Decode(bytes.NewReader(draw(t, dots(1, 2, 3), chart.Options{Width: 1600})))
+	img, err := png.Decode(bytes.NewReader(drawFigure(t, dotFigure(1, 2, 3), chart.Options{Width: 1600})))
 	if err != nil || img.Bounds().Dx() != 1600 {
 		t.Fatalf("%v %v", img.Bounds(), err)
 	}
 
-	small, err := png.Decode(bytes.NewReader(draw(t, dots(1, 2, 3), chart.Options{})))
+	small, err := png.Decode(bytes.NewReader(drawFigure(t, dotFigure(1, 2, 3), chart.Options{})))
 	if err != nil || 2*small.Bounds().Dy() != img.Bounds().Dy() {
 		t.Errorf("%v and %v", small.Bounds(), img.Bounds())
 	}

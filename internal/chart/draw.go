@@ -43,7 +43,7 @@ func Draw(figure Figure, options Options) ([]byte, error) {
 	case SVG:
 		provide = chartdraw.SVG
 	case PNG, "":
-		figure, _ = readable(figure)
+		figure, _ = spellForFont(figure)
 	default:
 		return nil, fmt.Errorf("draw: the format %q is none of png and svg", options.Format)
 	}
@@ -53,29 +53,29 @@ func Draw(figure Figure, options Options) ([]byte, error) {
 	if options.Format == SVG {
 		slack = 1.12
 	}
-	draft := &pen{r: chartdraw.SVG(1, 1), scale: scale, p: paletteOf(options.Theme), slack: slack}
-	draft.r.SetDPI(72)
-	height := draft.head(figure) + panelsHeight(figure) + footHeight(figure)
-	p := &pen{r: provide(options.Width, int(math.Round(height*scale))), scale: scale, p: paletteOf(options.Theme),
-		slack: slack}
-	p.r.SetDPI(72) // a point of text is a pixel
-	p.figure(figure, height)
+	draft := &pen{renderer: chartdraw.SVG(1, 1), scale: scale, palette: themePalette(options.Theme), slack: slack}
+	draft.renderer.SetDPI(72)
+	height := draft.drawHead(figure) + panelsHeight(figure) + footHeight(figure)
+	p := &pen{renderer: provide(options.Width, int(math.Round(height*scale))), scale: scale,
+		palette: themePalette(options.Theme), slack: slack}
+	p.renderer.SetDPI(72) // a point of text is a pixel
+	p.drawFigure(figure, height)
 
 	if options.Format == SVG {
 		var text bytes.Buffer
-		if err := p.r.Save(&text); err != nil {
+		if err := p.renderer.Save(&text); err != nil {
 			return nil, fmt.Errorf("draw: %w", err)
 		}
 
-		return named(text.Bytes(), figure, options.Width, int(math.Round(height*scale))), nil
+		return addSVGTitle(text.Bytes(), figure, options.Width, int(math.Round(height*scale))), nil
 	}
 
-	return encode(p.r)
+	return encodePNG(p.renderer)
 }
 
-// named gives an SVG its size, and its title to those who hear it.
-func named(svg []byte, f Figure, w, h int) []byte {
-	clean := strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(plain(f.Title))
+// addSVGTitle gives an SVG its size, and its title to those who hear it.
+func addSVGTitle(svg []byte, f Figure, w, h int) []byte {
+	clean := strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(cleanText(f.Title))
 	svg = bytes.Replace(svg, []byte("<svg "), fmt.Appendf(nil, `<svg width="%d" height="%d" role="img" `, w, h), 1)
 
 	return bytes.Replace(svg, []byte(">"), []byte("><title>"+clean+"</title>"), 1)
@@ -101,38 +101,38 @@ func footHeight(f Figure) float64 {
 	return 26
 }
 
-func (p *pen) figure(f Figure, height float64) {
-	p.rect(box{0, 0, width, height}, p.p.ground)
-	p.line(p.p.frame, 1, .5, .5, width-.5, .5, width-.5, height-.5, .5, height-.5, .5, .5)
-	top := p.head(f)
+func (p *pen) drawFigure(f Figure, height float64) {
+	p.fillRect(box{0, 0, width, height}, p.palette.ground)
+	p.strokeLine(p.palette.frame, 1, .5, .5, width-.5, .5, width-.5, height-.5, .5, height-.5, .5, .5)
+	top := p.drawHead(f)
 
 	bottom := height - footHeight(f)
 	if f.Foot != "" {
-		p.text(p.fit(f.Foot, 11, width-2*edge), edge, height-10, 11, 0, p.p.muted)
+		p.drawAligned(p.fitText(f.Foot, 11, width-2*edge), edge, height-10, 11, 0, p.palette.muted)
 	}
 
 	if f.Empty != "" || len(f.Panels) == 0 {
-		p.text(p.fit(f.Empty, 14, width-4*edge), width/2, (top+bottom)/2, 14, .5, p.p.muted)
+		p.drawAligned(p.fitText(f.Empty, 14, width-4*edge), width/2, (top+bottom)/2, 14, .5, p.palette.muted)
 		return
 	}
 
 	shares, margin, room := 0.0, 0.0, bottom-top
 	for _, q := range f.Panels {
-		shares += share(q)
+		shares += panelShare(q)
 	}
 
 	for _, q := range f.Panels { // all begin at the same place
-		margin = math.Max(margin, p.margin(q, room*share(q)/shares))
+		margin = math.Max(margin, p.axisWidth(q, room*panelShare(q)/shares))
 	}
 
 	for _, q := range f.Panels {
-		h := room * share(q) / shares
-		p.panel(q, box{0, top, width, top + h}, margin)
+		h := room * panelShare(q) / shares
+		p.drawPanel(q, box{0, top, width, top + h}, margin)
 		top += h
 	}
 }
 
-func share(q Panel) float64 {
+func panelShare(q Panel) float64 {
 	if q.Share > 0 {
 		return q.Share
 	}
@@ -140,25 +140,25 @@ func share(q Panel) float64 {
 	return 1
 }
 
-// head writes title, subtitle and legend, and says where they end.
-func (p *pen) head(figure Figure) float64 {
+// drawHead writes title, subtitle and legend, and says where they end.
+func (p *pen) drawHead(figure Figure) float64 {
 	y := 28.0
-	p.write(p.fit(figure.Title, titleSize*1.06, width-2*edge), edge, y, titleSize, true, p.p.text)
+	p.drawText(p.fitText(figure.Title, titleSize*1.06, width-2*edge), edge, y, titleSize, true, p.palette.text)
 
 	if figure.Subtitle != "" {
 		y += 21
-		p.text(p.fit(figure.Subtitle, textSize+1, width-2*edge), edge, y, textSize+1, 0, p.p.muted)
+		p.drawAligned(p.fitText(figure.Subtitle, textSize+1, width-2*edge), edge, y, textSize+1, 0, p.palette.muted)
 	}
 
 	if figure.Empty != "" {
 		return y + 8
 	}
 
-	return p.legend(figure, y+20) + 4
+	return p.drawLegend(figure, y+20) + 4
 }
 
-// legend names the series in rows, the first of which is at y.
-func (p *pen) legend(figure Figure, y float64) float64 {
+// drawLegend names the series in rows, the first of which is at y.
+func (p *pen) drawLegend(figure Figure, y float64) float64 {
 	x, any := float64(edge), false
 
 	for _, q := range figure.Panels {
@@ -166,14 +166,14 @@ func (p *pen) legend(figure Figure, y float64) float64 {
 			if series.Name == "" || len(series.Points) == 0 {
 				continue
 			}
-			name := p.fit(series.Name, textSize, 300)
+			name := p.fitText(series.Name, textSize, 300)
 
-			w := 22 + p.width(name, textSize)*p.slack + 16
+			w := 22 + p.textWidth(name, textSize)*p.slack + 16
 			if any && x+w > width-edge {
 				x, y = edge, y+19
 			}
-			p.sample(series, x+8, y-4)
-			p.text(name, x+21, y, textSize, 0, p.p.text)
+			p.drawSample(series, x+8, y-4)
+			p.drawAligned(name, x+21, y, textSize, 0, p.palette.text)
 			x, any = x+w, true
 		}
 	}
@@ -185,17 +185,17 @@ func (p *pen) legend(figure Figure, y float64) float64 {
 	return y + 6
 }
 
-// sample is what a series looks like, around x, y.
-func (p *pen) sample(series Series, x, y float64) {
-	c := p.p.colours[series.Colour]
+// drawSample draws what a series looks like, around x, y.
+func (p *pen) drawSample(series Series, x, y float64) {
+	c := p.palette.colours[series.Colour]
 	switch {
 	case series.Kind == Area:
-		p.rect(box{x - 8, y - 5, x + 8, y + 5}, with(c, 60))
+		p.fillRect(box{x - 8, y - 5, x + 8, y + 5}, withOpacity(c, 60))
 	case series.Kind == Marks:
-		p.mark(series.Shape, c, x, y, 4.5)
+		p.drawMark(series.Shape, c, x, y, 4.5)
 	case series.Dashed:
-		p.dashed(c, 2, x-8, y, x+8, y)
+		p.strokeDashed(c, 2, x-8, y, x+8, y)
 	default:
-		p.line(c, 2.2, x-8, y, x+8, y)
+		p.strokeLine(c, 2.2, x-8, y, x+8, y)
 	}
 }

@@ -22,9 +22,9 @@ type collector struct {
 // SetRGBA is called by the renderer.
 func (c *collector) SetRGBA(img *image.RGBA) { c.img = img }
 
-// encode makes a PNG with the 256 commonest colours of the picture, to which
+// encodePNG makes a PNG with the 256 commonest colours of the picture, to which
 // the others, all of them shades on edges, are near: a third of the bytes.
-func encode(r chartdraw.Renderer) ([]byte, error) {
+func encodePNG(r chartdraw.Renderer) ([]byte, error) {
 	var c collector
 	if err := r.Save(&c); err != nil {
 		return nil, fmt.Errorf("draw: %w", err)
@@ -32,10 +32,10 @@ func encode(r chartdraw.Renderer) ([]byte, error) {
 
 	counts := map[color.RGBA]int{}
 	for i := 0; i < len(c.img.Pix); i += 4 {
-		counts[pixel(c.img.Pix[i:])]++
+		counts[pixelColor(c.img.Pix[i:])]++
 	}
 	common := slices.SortedFunc(maps.Keys(counts), func(a, b color.RGBA) int {
-		return cmp.Or(cmp.Compare(counts[b], counts[a]), cmp.Compare(number(a), number(b)))
+		return cmp.Or(cmp.Compare(counts[b], counts[a]), cmp.Compare(colorNumber(a), colorNumber(b)))
 	})
 	var shades color.Palette
 	at := map[color.RGBA]uint8{}
@@ -51,7 +51,7 @@ func encode(r chartdraw.Renderer) ([]byte, error) {
 
 	small := image.NewPaletted(c.img.Rect, shades)
 	for i := range small.Pix {
-		small.Pix[i] = at[pixel(c.img.Pix[4*i:])]
+		small.Pix[i] = at[pixelColor(c.img.Pix[4*i:])]
 	}
 
 	var text bytes.Buffer
@@ -62,8 +62,8 @@ func encode(r chartdraw.Renderer) ([]byte, error) {
 	return text.Bytes(), nil
 }
 
-func pixel(p []byte) color.RGBA { return color.RGBA{R: p[0], G: p[1], B: p[2], A: p[3]} }
+func pixelColor(p []byte) color.RGBA { return color.RGBA{R: p[0], G: p[1], B: p[2], A: p[3]} }
 
-func number(c color.RGBA) uint32 {
+func colorNumber(c color.RGBA) uint32 {
 	return uint32(c.R)<<24 | uint32(c.G)<<16 | uint32(c.B)<<8 | uint32(c.A)
 }

@@ -5,16 +5,16 @@ const (
 	labelWide = 190.0
 )
 
-// labels writes each label where it finds room near its point, with a line to it.
-func (c *canvas) labels(panel Panel) {
+// drawLabels writes each label where it finds room near its point, with a line to it.
+func (c *canvas) drawLabels(panel Panel) {
 	for _, series := range panel.Series {
 		if series.Kind != Marks || series.Floor {
 			continue
 		}
 
 		for _, pt := range series.Points { // what a label must not cover
-			if _, in := c.y.at(pt.Y); in && pt.finite() && len(c.taken) < 3000 {
-				x, y, r := c.px1(pt.X), c.py(pt.Y), 4.0
+			if _, in := c.y.positionOf(pt.Y); in && pt.isFinite() && len(c.taken) < 3000 {
+				x, y, r := c.pixelX(pt.X), c.pixelY(pt.Y), 4.0
 				if series.Shape == Halo {
 					r = 10
 				}
@@ -25,25 +25,25 @@ func (c *canvas) labels(panel Panel) {
 	}
 
 	for _, pt := range c.far {
-		c.value(pt)
+		c.drawArrowValue(pt)
 	}
 
 	for _, l := range panel.Labels {
-		if finite2(l.X, l.Y) {
-			c.label(l)
+		if areFinite(l.X, l.Y) {
+			c.placeLabel(l)
 		}
 	}
 }
 
-// value writes an arrow's value beside it, where there is room.
-func (c *canvas) value(pt Point) {
-	text := c.y.exact(pt.Y)
+// drawArrowValue writes an arrow's value beside it, where there is room.
+func (c *canvas) drawArrowValue(pt Point) {
+	text := c.y.formatExact(pt.Y)
 
-	w := c.width(text, labelSize) * c.slack
+	w := c.textWidth(text, labelSize) * c.slack
 	for _, left := range []float64{pt.X + 8, pt.X - 8 - w} {
 		b := box{left - 2, pt.Lo - 6, left + w + 2, pt.Lo + 6}
-		if b.left >= c.left && b.right <= c.right && !c.blocked(b) {
-			c.text(text, left, pt.Lo+4, labelSize, 0, c.p.text)
+		if b.left >= c.left && b.right <= c.right && !c.isBlocked(b) {
+			c.drawAligned(text, left, pt.Lo+4, labelSize, 0, c.palette.text)
 			c.taken = append(c.taken, b)
 
 			return
@@ -51,11 +51,11 @@ func (c *canvas) value(pt Point) {
 	}
 }
 
-// label tries places around the point, near ones first.
-func (c *canvas) label(l Label) {
-	x, y := c.px1(l.X), c.py(l.Y)
-	text := c.fit(l.Text, labelSize, labelWide)
-	w := c.width(text, labelSize) * c.slack
+// placeLabel tries places around the point, near ones first.
+func (c *canvas) placeLabel(l Label) {
+	x, y := c.pixelX(l.X), c.pixelY(l.Y)
+	text := c.fitText(l.Text, labelSize, labelWide)
+	w := c.textWidth(text, labelSize) * c.slack
 
 	for _, away := range []float64{10, 22, 36, 52, 70, 90, 112} {
 		for _, down := range []float64{-1, 1} {
@@ -68,11 +68,11 @@ func (c *canvas) label(l Label) {
 				}
 
 				b := box{left - 2, base - 11, left + w + 2, base + 4}
-				if b.left < c.left || b.right > c.right || b.top < c.top || b.bottom > c.bottom || c.blocked(b) {
+				if b.left < c.left || b.right > c.right || b.top < c.top || b.bottom > c.bottom || c.isBlocked(b) {
 					continue
 				}
 
-				if c.place(text, l, b, down, away > 10) {
+				if c.writeLabel(text, l, b, down, away > 10) {
 					return
 				}
 			}
@@ -80,9 +80,9 @@ func (c *canvas) label(l Label) {
 	}
 }
 
-// place writes a label into b, unless the line to it would cross another one.
-func (c *canvas) place(text string, l Label, b box, down float64, leader bool) bool {
-	x, y := c.px1(l.X), c.py(l.Y)
+// writeLabel writes a label into b, unless the line to it would cross another one.
+func (c *canvas) writeLabel(text string, l Label, b box, down float64, leader bool) bool {
+	x, y := c.pixelX(l.X), c.pixelY(l.Y)
 	if leader {
 		endX, endY := min(max(x, b.left), b.right), b.bottom
 		if down > 0 {
@@ -103,17 +103,17 @@ func (c *canvas) place(text string, l Label, b box, down float64, leader bool) b
 
 			steps = append(steps, at)
 		}
-		c.line(c.p.colours[Faint], .8, x, from, endX, endY)
+		c.strokeLine(c.palette.colours[Faint], .8, x, from, endX, endY)
 		c.taken = append(c.taken, steps...)
 	}
-	c.rect(b, with(c.p.ground, 205))
-	c.text(text, b.left+2, b.bottom-4, labelSize, 0, c.p.text)
+	c.fillRect(b, withOpacity(c.palette.ground, 205))
+	c.drawAligned(text, b.left+2, b.bottom-4, labelSize, 0, c.palette.text)
 	c.taken, c.written = append(c.taken, b), append(c.written, b)
 
 	return true
 }
 
-func (c *canvas) blocked(b box) bool {
+func (c *canvas) isBlocked(b box) bool {
 	for _, t := range c.taken {
 		if t.overlaps(b) {
 			return true

@@ -9,15 +9,16 @@ import (
 
 const lackNote = "… here: letters that this font lacks. "
 
-// Lacks says whether a text of f has letters that a PNG's font has not. A PNG
+// LacksLetters says whether a text of f has letters that a PNG's font has not. A PNG
 // has "…" in their place then, and says so at its foot; an SVG has the letters.
-func Lacks(f Figure) bool {
-	_, lacks := readable(f)
+func LacksLetters(f Figure) bool {
+	_, lacks := spellForFont(f)
 	return lacks
 }
 
-// readable is f with signs that can be spelt in letters of the font, without letters that the font lacks, and whether there were any.
-func readable(figure Figure) (Figure, bool) {
+// spellForFont returns f with signs spelt in letters of the font ("->" for an arrow)
+// and "…" for other letters that the font lacks, and whether there were any of these.
+func spellForFont(figure Figure) (Figure, bool) {
 	font := chartdraw.GetFont("notosans")
 	spelt := strings.NewReplacer("→", "->", "←", "<-", "⇒", "=>", "≤", "<=", "≥", ">=", "≠", "!=", "≈", "~", "−", "-",
 		"∞", "inf", "\ufe0f", "")
@@ -26,7 +27,7 @@ func readable(figure Figure) (Figure, bool) {
 		var text strings.Builder
 
 		gap := false
-		for _, r := range spelt.Replace(plain(*s)) {
+		for _, r := range spelt.Replace(cleanText(*s)) {
 			if has := font.Index(r) != 0; has || !gap {
 				if !has {
 					r, lacks = '…', true
@@ -43,7 +44,7 @@ func readable(figure Figure) (Figure, bool) {
 
 	figure.Panels = slices.Clone(figure.Panels)
 	for i := range figure.Panels {
-		fixPanel(&figure.Panels[i], fix)
+		fixPanelTexts(&figure.Panels[i], fix)
 	}
 
 	if lacks {
@@ -53,9 +54,12 @@ func readable(figure Figure) (Figure, bool) {
 	return figure, lacks
 }
 
-func fixPanel(panel *Panel, fix func(*string)) {
-	panel.Series, panel.Rules, panel.Labels, panel.Bars = slices.Clone(panel.Series), slices.Clone(panel.Rules),
-		slices.Clone(panel.Labels), slices.Clone(panel.Bars)
+func fixPanelTexts(panel *Panel, fix func(*string)) {
+	panel.Series = slices.Clone(panel.Series)
+	panel.Rules = slices.Clone(panel.Rules)
+	panel.Labels = slices.Clone(panel.Labels)
+	panel.Bars = slices.Clone(panel.Bars)
+
 	fix(&panel.Title)
 	fix(&panel.X.Name)
 	fix(&panel.Y.Name)

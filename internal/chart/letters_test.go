@@ -9,24 +9,24 @@ import (
 
 // TestLettersThatTheFontLacks: no boxes in a PNG, and a word about it.
 func TestLettersThatTheFontLacks(t *testing.T) {
-	odd, plain := dots(1, 2, 3), dots(1, 2, 3)
+	odd, plain := dotFigure(1, 2, 3), dotFigure(1, 2, 3)
 	odd.Title, plain.Title = "schnell 漢字🚀 ja", "schnell … ja"
 	odd.Foot, plain.Foot = "a foot", "… here: letters that this font lacks. a foot"
 
 	odd.Panels[0].Labels[0].Text, plain.Panels[0].Labels[0].Text = "7 排序", "7 …"
-	if !chart.Lacks(odd) || chart.Lacks(plain) {
+	if !chart.LacksLetters(odd) || chart.LacksLetters(plain) {
 		t.Error("not told apart")
 	}
 
-	if known := dots(1); chart.Lacks(known) {
+	if known := dotFigure(1); chart.LacksLetters(known) {
 		t.Error("numbers lack letters")
 	}
 
-	if !bytes.Equal(draw(t, odd, chart.Options{}), draw(t, plain, chart.Options{})) {
+	if !bytes.Equal(drawFigure(t, odd, chart.Options{}), drawFigure(t, plain, chart.Options{})) {
 		t.Error("a PNG shows other than … in their place")
 	}
 
-	if svg := draw(t, odd, chart.Options{Format: chart.SVG}); !bytes.Contains(svg, []byte("漢字🚀")) {
+	if svg := drawFigure(t, odd, chart.Options{Format: chart.SVG}); !bytes.Contains(svg, []byte("漢字🚀")) {
 		t.Error("an SVG lacks the letters")
 	}
 
@@ -34,8 +34,8 @@ func TestLettersThatTheFontLacks(t *testing.T) {
 		t.Error("the figure was changed")
 	}
 
-	greek := dots(1)
-	if greek.Title = "3 → 2, ≤ 1, µs, Größe, λ, Жук, 10 × α"; chart.Lacks(greek) {
+	greek := dotFigure(1)
+	if greek.Title = "3 → 2, ≤ 1, µs, Größe, λ, Жук, 10 × α"; chart.LacksLetters(greek) {
 		t.Error("Greek and Cyrillic letters are lacking")
 	}
 }

@@ -10,9 +10,9 @@ import (
 
 // pen draws in units of an 800 pixels wide picture, whatever its real width.
 type pen struct {
-	r     chartdraw.Renderer
-	scale float64
-	p     palette
+	renderer chartdraw.Renderer
+	scale    float64
+	palette  palette
 	// slack is what a text may be wider than measured: readers of an SVG may lack its font.
 	slack float64
 }
@@ -24,94 +24,94 @@ func (b box) overlaps(o box) bool {
 	return b.left < o.right && o.left < b.right && b.top < o.bottom && o.top < b.bottom
 }
 
-func (p *pen) px(v float64) int { return int(math.Round(v * p.scale)) }
+func (p *pen) toPixels(v float64) int { return int(math.Round(v * p.scale)) }
 
-func (p *pen) style(stroke, fill drawing.Color, width float64, dash ...float64) {
-	p.r.ResetStyle()
-	p.r.SetStrokeColor(stroke)
-	p.r.SetFillColor(fill)
-	p.r.SetStrokeWidth(width * p.scale)
+func (p *pen) setStyle(stroke, fill drawing.Color, width float64, dash ...float64) {
+	p.renderer.ResetStyle()
+	p.renderer.SetStrokeColor(stroke)
+	p.renderer.SetFillColor(fill)
+	p.renderer.SetStrokeWidth(width * p.scale)
 
 	for i := range dash {
 		dash[i] *= p.scale
 	}
-	p.r.SetStrokeDashArray(dash)
+	p.renderer.SetStrokeDashArray(dash)
 }
 
-func (p *pen) path(xys ...float64) {
-	p.r.MoveTo(p.px(xys[0]), p.px(xys[1]))
+func (p *pen) tracePath(xys ...float64) {
+	p.renderer.MoveTo(p.toPixels(xys[0]), p.toPixels(xys[1]))
 
 	for i := 2; i+1 < len(xys); i += 2 {
-		p.r.LineTo(p.px(xys[i]), p.px(xys[i+1]))
+		p.renderer.LineTo(p.toPixels(xys[i]), p.toPixels(xys[i+1]))
 	}
 }
 
-func (p *pen) line(c drawing.Color, width float64, xys ...float64) {
-	p.style(c, drawing.Color{}, width)
-	p.path(xys...)
-	p.r.Stroke()
+func (p *pen) strokeLine(c drawing.Color, width float64, xys ...float64) {
+	p.setStyle(c, drawing.Color{}, width)
+	p.tracePath(xys...)
+	p.renderer.Stroke()
 }
 
-func (p *pen) dashed(c drawing.Color, width float64, xys ...float64) {
-	p.style(c, drawing.Color{}, width, 5, 4)
-	p.path(xys...)
-	p.r.Stroke()
+func (p *pen) strokeDashed(c drawing.Color, width float64, xys ...float64) {
+	p.setStyle(c, drawing.Color{}, width, 5, 4)
+	p.tracePath(xys...)
+	p.renderer.Stroke()
 }
 
-func (p *pen) fill(c drawing.Color, xys ...float64) {
-	p.style(drawing.Color{}, c, 0)
-	p.path(xys...)
-	p.r.Close()
-	p.r.Fill()
+func (p *pen) fillPath(c drawing.Color, xys ...float64) {
+	p.setStyle(drawing.Color{}, c, 0)
+	p.tracePath(xys...)
+	p.renderer.Close()
+	p.renderer.Fill()
 }
 
-func (p *pen) rect(b box, c drawing.Color) {
-	p.fill(c, b.left, b.top, b.right, b.top, b.right, b.bottom, b.left, b.bottom)
+func (p *pen) fillRect(b box, c drawing.Color) {
+	p.fillPath(c, b.left, b.top, b.right, b.top, b.right, b.bottom, b.left, b.bottom)
 }
 
-func (p *pen) font(size float64, bold bool) {
+func (p *pen) setFont(size float64, bold bool) {
 	name := "notosans"
 	if bold {
 		name = "notosans-bold"
 	}
-	p.r.SetFont(chartdraw.GetFont(name))
-	p.r.SetFontSize(size * p.scale)
+	p.renderer.SetFont(chartdraw.GetFont(name))
+	p.renderer.SetFontSize(size * p.scale)
 }
 
-// width is a text's.
-func (p *pen) width(s string, size float64) float64 {
-	p.r.ResetStyle()
-	p.font(size, false)
+// textWidth returns the width of a text.
+func (p *pen) textWidth(s string, size float64) float64 {
+	p.renderer.ResetStyle()
+	p.setFont(size, false)
 
-	return float64(p.r.MeasureText(s).Right) / p.scale
+	return float64(p.renderer.MeasureText(s).Right) / p.scale
 }
 
-// text writes s with its baseline's beginning (at 0), middle (.5) or end (1) at x, y.
-func (p *pen) text(s string, x, y, size, at float64, c drawing.Color) {
+// drawAligned writes s with its baseline's beginning (at 0), middle (.5) or end (1) at x, y.
+func (p *pen) drawAligned(s string, x, y, size, at float64, c drawing.Color) {
 	if at != 0 {
-		x -= at * p.width(s, size)
+		x -= at * p.textWidth(s, size)
 	}
-	p.write(s, x, y, size, false, c)
+	p.drawText(s, x, y, size, false, c)
 }
 
-func (p *pen) write(s string, x, y, size float64, bold bool, c drawing.Color) {
-	p.r.ResetStyle()
-	p.font(size, bold)
-	p.r.SetFontColor(c)
-	p.r.Text(s, p.px(x), p.px(y))
+func (p *pen) drawText(s string, x, y, size float64, bold bool, c drawing.Color) {
+	p.renderer.ResetStyle()
+	p.setFont(size, bold)
+	p.renderer.SetFontColor(c)
+	p.renderer.Text(s, p.toPixels(x), p.toPixels(y))
 }
 
-// fit is s, cut with a mark where it is wider than width.
-func (p *pen) fit(s string, size, width float64) string {
-	s = plain(s)
-	if width /= p.slack; p.width(s, size) <= width {
+// fitText returns s, cut with a mark where it is wider than width.
+func (p *pen) fitText(s string, size, width float64) string {
+	s = cleanText(s)
+	if width /= p.slack; p.textWidth(s, size) <= width {
 		return s
 	}
 	r := []rune(s)
 
 	lo, hi := 0, len(r) // r[:lo] fits, r[:hi] does not
 	for hi-lo > 1 {
-		if mid := (lo + hi) / 2; p.width(string(r[:mid])+"…", size) <= width {
+		if mid := (lo + hi) / 2; p.textWidth(string(r[:mid])+"…", size) <= width {
 			lo = mid
 		} else {
 			hi = mid
@@ -124,8 +124,8 @@ func (p *pen) fit(s string, size, width float64) string {
 // longest bounds a text before it is measured.
 const longest = 300
 
-// plain is a text on one line, bounded.
-func plain(s string) string {
+// cleanText returns a text on one line, without control characters, of at most longest characters.
+func cleanText(s string) string {
 	s = strings.Join(strings.Fields(strings.ToValidUTF8(s, "?")), " ")
 
 	s = strings.Map(func(r rune) rune {
@@ -142,36 +142,36 @@ func plain(s string) string {
 	return s
 }
 
-// mark draws a shape around x, y.
-func (p *pen) mark(s Shape, c drawing.Color, x, y, size float64) {
+// drawMark draws a shape around x, y.
+func (p *pen) drawMark(s Shape, c drawing.Color, x, y, size float64) {
 	switch s {
 	case Ring, Halo:
-		p.style(c, drawing.Color{}, 1.4)
-		p.circle(x, y, size)
-		p.r.Stroke()
+		p.setStyle(c, drawing.Color{}, 1.4)
+		p.traceCircle(x, y, size)
+		p.renderer.Stroke()
 	case Square:
 		d := size * .85
-		p.rect(box{x - d, y - d, x + d, y + d}, c)
+		p.fillRect(box{x - d, y - d, x + d, y + d}, c)
 	case Diamond:
 		d := size * 1.2
-		p.fill(c, x, y-d, x+d, y, x, y+d, x-d, y)
+		p.fillPath(c, x, y-d, x+d, y, x, y+d, x-d, y)
 	case TriangleUp, TriangleDown:
 		d := size * 1.15
 		if s == TriangleDown {
 			d = -d
 		}
-		p.fill(c, x, y-d, x+math.Abs(d), y+d*.8, x-math.Abs(d), y+d*.8)
+		p.fillPath(c, x, y-d, x+math.Abs(d), y+d*.8, x-math.Abs(d), y+d*.8)
 	case Cross:
 		d := size * .85
-		p.line(c, 1.6, x-d, y-d, x+d, y+d)
-		p.line(c, 1.6, x-d, y+d, x+d, y-d)
+		p.strokeLine(c, 1.6, x-d, y-d, x+d, y+d)
+		p.strokeLine(c, 1.6, x-d, y+d, x+d, y-d)
 	default:
-		p.style(drawing.Color{}, c, 0)
-		p.circle(x, y, size)
-		p.r.Fill()
+		p.setStyle(drawing.Color{}, c, 0)
+		p.traceCircle(x, y, size)
+		p.renderer.Fill()
 	}
 }
 
-func (p *pen) circle(x, y, radius float64) {
-	p.r.Circle(radius*p.scale, p.px(x), p.px(y))
+func (p *pen) traceCircle(x, y, radius float64) {
+	p.renderer.Circle(radius*p.scale, p.toPixels(x), p.toPixels(y))
 }

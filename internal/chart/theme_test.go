@@ -11,7 +11,7 @@ import (
 // lines 3:1.
 func TestContrast(t *testing.T) {
 	for _, theme := range []Theme{Light, Dark} {
-		p := paletteOf(theme)
+		p := themePalette(theme)
 		for name, c := range map[string]drawing.Color{"text": p.text, "muted": p.muted} {
 			if r := contrast(c, p.ground); r < 4.5 {
 				t.Errorf("%s: %s has a contrast of %.2f", theme, name, r)

@@ -24,12 +24,12 @@ func (p *Plan) Apply() (string, error) {
 		return "", nil
 	}
 
-	if err := p.unchanged(); err != nil {
+	if err := p.checkUnchanged(); err != nil {
 		return "", err
 	}
 
 	if p.Action == Deleted {
-		return p.remove()
+		return p.removeFile()
 	}
 
 	if p.Before == nil {
@@ -38,31 +38,31 @@ func (p *Plan) Apply() (string, error) {
 				"the folder of %s can't be made: %w", p.File, err)
 		}
 
-		return "", p.write()
+		return "", p.writeAfter()
 	}
 
-	if err := writable(p.target, p.Mode); err != nil {
+	if err := checkWritable(p.target, p.Mode); err != nil {
 		return "", research.Errorf(research.CodeStorage,
 			"make it writable, or add the entry by hand (`ratchet install … --dry-run` shows it)",
 			"%s is read-only: %w", p.File, err)
 	}
 
 	if p.ours {
-		return "", p.write()
+		return "", p.writeAfter()
 	}
 
-	backup, err := p.backup()
+	backup, err := p.writeBackup()
 	if err != nil {
 		return "", err
 	}
 
-	return backup, p.write()
+	return backup, p.writeAfter()
 }
 
-// remove takes the file away; what a person added to the entry is backed up.
-func (p *Plan) remove() (backup string, err error) {
+// removeFile takes the file away; what a person added to the entry is backed up.
+func (p *Plan) removeFile() (backup string, err error) {
 	if !p.ours {
-		if backup, err = p.backup(); err != nil {
+		if backup, err = p.writeBackup(); err != nil {
 			return "", err
 		}
 	}
@@ -79,20 +79,25 @@ func (p *Plan) remove() (backup string, err error) {
 	return backup, nil
 }
 
-// unchanged is an error if the file is not what it was when it was planned.
-func (p *Plan) unchanged() error {
+// checkUnchanged is an error if the file is not what it was when it was planned.
+func (p *Plan) checkUnchanged() error {
 	now, err := os.ReadFile(p.target)
-	if p.Before == nil && errors.Is(err, fs.ErrNotExist) || err == nil && p.Before != nil && bytes.Equal(now,
-		p.Before) {
+
+	unchanged := err == nil && bytes.Equal(now, p.Before)
+	if p.Before == nil {
+		unchanged = errors.Is(err, fs.ErrNotExist)
+	}
+
+	if unchanged {
 		return nil
 	}
 
 	return research.Errorf(research.CodeConflict, "run it again", "%s has just been changed by another program", p.File)
 }
 
-// writable asks the mode first: root may write everything, and the person who
+// checkWritable asks the mode first: root may write everything, and the person who
 // made the file read-only meant it.
-func writable(file string, mode fs.FileMode) error {
+func checkWritable(file string, mode fs.FileMode) error {
 	if mode&0o222 == 0 {
 		return fs.ErrPermission
 	}
@@ -105,9 +110,9 @@ func writable(file string, mode fs.FileMode) error {
 	return f.Close()
 }
 
-// backup keeps Before beside the file, unless a backup has these bytes already.
-func (p *Plan) backup() (string, error) {
-	for _, b := range backups(p.File) {
+// writeBackup keeps Before beside the file, unless a backup has these bytes already.
+func (p *Plan) writeBackup() (string, error) {
+	for _, b := range listBackups(p.File) {
 		if old, err := os.ReadFile(b); err == nil && bytes.Equal(old, p.Before) {
 			return b, nil
 		}
@@ -143,8 +148,8 @@ func backupName(file string, n int) string {
 	return fmt.Sprintf("%s%s.%d", file, backupSuffix, n)
 }
 
-// backups are the file's backups, the newest first.
-func backups(file string) []string {
+// listBackups are the file's backups, the newest first.
+func listBackups(file string) []string {
 	var out []string
 
 	for n := 1; ; n++ {
@@ -156,8 +161,8 @@ func backups(file string) []string {
 	}
 }
 
-// write puts After in the target's place, with its mode and owner.
-func (p *Plan) write() error {
+// writeAfter puts After in the target's place, with its mode and owner.
+func (p *Plan) writeAfter() error {
 	fail := func(err error) error {
 		return research.Errorf(research.CodeStorage, "make the folder writable, or free some space",
 			"%s can't be written: %w", p.File, err)
@@ -180,7 +185,7 @@ func (p *Plan) write() error {
 	}
 
 	// Last, so that little time passes between the check and the rename.
-	if err := p.unchanged(); err != nil {
+	if err := p.checkUnchanged(); err != nil {
 		return err
 	}
 

@@ -98,14 +98,14 @@ type Server struct {
 	Token   string   // the token itself, for clients that expand no variables
 }
 
-// Table returns every client that Ratchet knows, in the order of the docs.
-func Table() []Client { return table() }
+// AllClients returns every client that Ratchet knows, in the order of the docs.
+func AllClients() []Client { return clientTable() }
 
-// Find returns the client with that id.
-func Find(id string) (Client, error) {
+// FindClient returns the client with that id.
+func FindClient(id string) (Client, error) {
 	var ids []string
 
-	for _, client := range table() {
+	for _, client := range clientTable() {
 		if client.ID == id {
 			return client, nil
 		}
@@ -126,13 +126,13 @@ func (c Client) Scopes() []Scope {
 	return []Scope{User, Project}
 }
 
-// Expands is true if the client puts an environment variable's value into the
+// ExpandsVariables is true if the client puts an environment variable's value into the
 // header, so that the token need not stand in the file.
-func (c Client) Expands() bool { return c.shape.bearer != "" || c.shape.expand != "" }
+func (c Client) ExpandsVariables() bool { return c.shape.bearer != "" || c.shape.expand != "" }
 
-// Arguments are those of a command that serves the repository at dir, an
+// CommandArguments are those of a command that serves the repository at dir, an
 // absolute path; with "" the one that the client has open.
-func (c Client) Arguments(dir string) []string {
+func (c Client) CommandArguments(dir string) []string {
 	if dir != "" {
 		return []string{"-C", dir, "mcp"}
 	}
@@ -140,13 +140,13 @@ func (c Client) Arguments(dir string) []string {
 	return append(slices.Clone(c.shape.here), "mcp")
 }
 
-// Start is the sentence that says how a campaign begins.
-func (c Client) Start() string {
+// StartSentence is the sentence that says how a campaign begins.
+func (c Client) StartSentence() string {
 	return "open " + c.Name + " in your repository and say: start the campaign"
 }
 
-// fields are the entry's values for s.
-func (c Client) fields(server Server) []field {
+// entryFields are the entry's values for s.
+func (c Client) entryFields(server Server) []field {
 	form := c.shape
 	var out []field
 
@@ -187,8 +187,8 @@ func (c Client) fields(server Server) []field {
 	return append(out, form.fixed...)
 }
 
-// obsolete are the values of entry that belong to the other transport.
-func (c Client) obsolete(server Server, entry map[string]any) [][]string {
+// obsoletePaths are the values of entry that belong to the other transport.
+func (c Client) obsoletePaths(server Server, entry map[string]any) [][]string {
 	form := c.shape
 
 	keys := []string{form.command, form.args}
@@ -231,19 +231,19 @@ type Entry struct {
 	Disabled bool   // the person switched it off in the client
 }
 
-// read understands an entry.
-func (c Client) read(entry map[string]any) Entry {
+// decodeEntry understands an entry.
+func (c Client) decodeEntry(entry map[string]any) Entry {
 	form := c.shape
 	added := Entry{Env: map[string]string{}}
 	str := func(v any) string { s, _ := v.(string); return s }
 
 	added.URL = str(entry[form.url])
 	if form.joined {
-		if list := texts(entry[form.command]); len(list) > 0 {
+		if list := stringList(entry[form.command]); len(list) > 0 {
 			added.Command, added.Args = list[0], list[1:]
 		}
 	} else {
-		added.Command, added.Args = str(entry[form.command]), texts(entry[form.args])
+		added.Command, added.Args = str(entry[form.command]), stringList(entry[form.args])
 	}
 
 	if name := str(entry[form.bearer]); name != "" {
@@ -267,8 +267,8 @@ func (c Client) read(entry map[string]any) Entry {
 	return added
 }
 
-// texts are the strings of a list.
-func texts(v any) []string {
+// stringList are the strings of a list.
+func stringList(v any) []string {
 	list, _ := v.([]any)
 	out := []string{}
 
@@ -281,12 +281,12 @@ func texts(v any) []string {
 	return out
 }
 
-// same is true if have, as it was decoded, is want.
-func same(have, want any) bool {
+// isSameValue is true if have, as it was decoded, is want.
+func isSameValue(have, want any) bool {
 	switch w := want.(type) {
 	case []string:
 		list, ok := have.([]any)
-		return ok && len(list) == len(w) && slices.Equal(texts(have), w)
+		return ok && len(list) == len(w) && slices.Equal(stringList(have), w)
 	case int:
 		switch h := have.(type) {
 		case int:

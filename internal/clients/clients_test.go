@@ -36,13 +36,13 @@ type sample struct {
 	flags      []string
 }
 
-func samples(t *testing.T) []sample {
+func readSamples(t *testing.T) []sample {
 	t.Helper()
-	return samplesIn(t, "testdata", 30)
+	return readSamplesIn(t, "testdata", 30)
 }
 
-// samplesIn are those in a folder, at least so many.
-func samplesIn(t *testing.T, dir string, least int) []sample {
+// readSamplesIn are those in a folder, at least so many.
+func readSamplesIn(t *testing.T, dir string, least int) []sample {
 	t.Helper()
 
 	files, err := filepath.Glob(filepath.Join(dir, "*.txtar"))
@@ -58,7 +58,7 @@ func samplesIn(t *testing.T, dir string, least int) []sample {
 		}
 		words := strings.Fields(strings.SplitN(string(a.Comment), "\n", 2)[0])
 
-		c, err := clients.Find(words[0])
+		c, err := clients.FindClient(words[0])
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -69,8 +69,8 @@ func samplesIn(t *testing.T, dir string, least int) []sample {
 	return out
 }
 
-// part is what the archive says under that name, nil if it says nothing.
-func (s sample) part(name string) []byte {
+// archivePart is what the archive says under that name, nil if it says nothing.
+func (s sample) archivePart(name string) []byte {
 	for _, f := range s.archive.Files {
 		if f.Name == name {
 			return f.Data
@@ -80,35 +80,35 @@ func (s sample) part(name string) []byte {
 	return nil
 }
 
-func (s sample) has(flag string) bool { return slices.Contains(s.flags, flag) }
+func (s sample) hasFlag(flag string) bool { return slices.Contains(s.flags, flag) }
 
-// real is text as it stands in the file.
-func (s sample) real(text []byte) []byte {
-	if s.has("nonl") {
+// toFileText is text as it stands in the file.
+func (s sample) toFileText(text []byte) []byte {
+	if s.hasFlag("nonl") {
 		text = bytes.TrimSuffix(text, []byte("\n"))
 	}
 
-	if s.has("crlf") {
+	if s.hasFlag("crlf") {
 		text = bytes.ReplaceAll(text, []byte("\n"), []byte("\r\n"))
 	}
 
-	if s.has("bom") {
+	if s.hasFlag("bom") {
 		text = append([]byte("\xef\xbb\xbf"), text...)
 	}
 
 	return text
 }
 
-// shown is the file as the archive shows it.
-func (s sample) shown(text []byte) []byte {
-	if s.has("bom") {
+// toArchiveText is the file as the archive shows it.
+func (s sample) toArchiveText(text []byte) []byte {
+	if s.hasFlag("bom") {
 		if !bytes.HasPrefix(text, []byte("\xef\xbb\xbf")) {
 			return []byte("THE MARK IS GONE\n")
 		}
 		text = text[3:]
 	}
 
-	if s.has("crlf") {
+	if s.hasFlag("crlf") {
 		if bytes.Count(text, []byte("\n")) != bytes.Count(text, []byte("\r\n")) {
 			return []byte("MIXED LINE ENDS\n")
 		}
@@ -122,19 +122,19 @@ func (s sample) shown(text []byte) []byte {
 	return text
 }
 
-// lay writes the sample into a folder of its own.
-func (s sample) lay(t *testing.T) string {
+// writeInput writes the sample into a folder of its own.
+func (s sample) writeInput(t *testing.T) string {
 	t.Helper()
 
 	file := filepath.Join(t.TempDir(), "config")
-	if !s.has("absent") {
-		write(t, file, s.real(s.part("before")))
+	if !s.hasFlag("absent") {
+		writeFile(t, file, s.toFileText(s.archivePart("before")))
 	}
 
 	return file
 }
 
-func write(t *testing.T, file string, text []byte) {
+func writeFile(t *testing.T, file string, text []byte) {
 	t.Helper()
 
 	if err := os.WriteFile(file, text, 0o600); err != nil {
@@ -142,7 +142,7 @@ func write(t *testing.T, file string, text []byte) {
 	}
 }
 
-func read(t *testing.T, file string) []byte {
+func readFile(t *testing.T, file string) []byte {
 	t.Helper()
 
 	b, err := os.ReadFile(file)
@@ -161,7 +161,7 @@ func read(t *testing.T, file string) []byte {
 func install(t *testing.T, c clients.Client, file string, s clients.Server) (clients.Action, error) {
 	t.Helper()
 
-	p, err := c.Install(file, s)
+	p, err := c.PlanInstall(file, s)
 	if err != nil {
 		return "", err
 	}
@@ -176,7 +176,7 @@ func install(t *testing.T, c clients.Client, file string, s clients.Server) (cli
 func uninstall(t *testing.T, c clients.Client, file string) clients.Action {
 	t.Helper()
 
-	p, err := c.Uninstall(file)
+	p, err := c.PlanUninstall(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -189,17 +189,18 @@ func uninstall(t *testing.T, c clients.Client, file string) clients.Action {
 }
 
 func TestSamples(t *testing.T) {
-	for _, s := range samples(t) {
+	for _, s := range readSamples(t) {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
 			results := map[string][]byte{}
 
 			for name, server := range map[string]clients.Server{"stdio": stdio, "http": http} {
-				file := s.lay(t)
+				file := s.writeInput(t)
 
 				action, err := install(t, s.client, file, server)
 				if err != nil {
-					if got := read(t, file); !bytes.Equal(got, s.real(s.part("before"))) || len(entries(t, file)) != 1 {
+					if got := readFile(t, file); !bytes.Equal(got, s.toFileText(s.archivePart("before"))) ||
+						len(listFiles(t, file)) != 1 {
 						t.Errorf("refused, and yet something was written: %q", got)
 					}
 					results[name] = []byte("refused: " + strings.ReplaceAll(err.Error(), filepath.Dir(file),
@@ -208,16 +209,16 @@ func TestSamples(t *testing.T) {
 					continue
 				}
 
-				results[name] = append([]byte("("+string(action)+")\n"), s.shown(read(t, file))...)
+				results[name] = append([]byte("("+string(action)+")\n"), s.toArchiveText(readFile(t, file))...)
 			}
 
-			file := s.lay(t)
-			if p, err := s.client.Uninstall(file); err == nil && p.Action != clients.None {
-				results["removed"] = append([]byte("("+string(p.Action)+")\n"), s.shown(p.After)...)
+			file := s.writeInput(t)
+			if p, err := s.client.PlanUninstall(file); err == nil && p.Action != clients.None {
+				results["removed"] = append([]byte("("+string(p.Action)+")\n"), s.toArchiveText(p.After)...)
 			}
 
 			for _, name := range []string{"stdio", "http", "removed"} {
-				got, want := results[name], s.part(name)
+				got, want := results[name], s.archivePart(name)
 				if !*update && !bytes.Equal(got, want) {
 					t.Errorf("%s (run with -update to accept):\n%s", name, cmp.Diff(string(want), string(got)))
 				}
@@ -234,7 +235,7 @@ func (s sample) rewrite(t *testing.T, results map[string][]byte) {
 	t.Helper()
 
 	a := &txtar.Archive{Comment: s.archive.Comment}
-	if b := s.part("before"); b != nil {
+	if b := s.archivePart("before"); b != nil {
 		a.Files = append(a.Files, txtar.File{Name: "before", Data: b})
 	}
 
@@ -243,10 +244,10 @@ func (s sample) rewrite(t *testing.T, results map[string][]byte) {
 			a.Files = append(a.Files, txtar.File{Name: name, Data: r})
 		}
 	}
-	write(t, s.file, txtar.Format(a))
+	writeFile(t, s.file, txtar.Format(a))
 }
 
-func entries(t *testing.T, file string) []string {
+func listFiles(t *testing.T, file string) []string {
 	t.Helper()
 
 	list, err := os.ReadDir(filepath.Dir(file))
@@ -265,22 +266,22 @@ func entries(t *testing.T, file string) []string {
 // A second install changes nothing, not even the time; uninstall gives the
 // first bytes back, a second one finds nothing; and so again.
 func TestThereAndBack(t *testing.T) {
-	for _, s := range samples(t) {
+	for _, s := range readSamples(t) {
 		for name, server := range map[string]clients.Server{"stdio": stdio, "http": http} {
 			t.Run(s.name+"/"+name, func(t *testing.T) {
 				t.Parallel()
-				file := s.lay(t)
+				file := s.writeInput(t)
 
-				before := read(t, file)
+				before := readFile(t, file)
 				if action, err := install(t, s.client, file, server); err != nil || action != clients.Added {
 					t.Skip("the sample is refused, or has an entry")
 				}
 
 				for range 2 {
-					there(t, s.client, file, server)
+					checkInstalled(t, s.client, file, server)
 					uninstall(t, s.client, file)
 
-					if got := read(t, file); !bytes.Equal(got, before) || (got == nil) != (before == nil) {
+					if got := readFile(t, file); !bytes.Equal(got, before) || (got == nil) != (before == nil) {
 						t.Fatalf("uninstall left\n%q, want\n%q", got, before)
 					}
 
@@ -300,31 +301,31 @@ func TestThereAndBack(t *testing.T) {
 				}
 				uninstall(t, s.client, file)
 
-				if got := read(t, file); !bytes.Equal(got, before) || (got == nil) != (before == nil) {
+				if got := readFile(t, file); !bytes.Equal(got, before) || (got == nil) != (before == nil) {
 					t.Errorf("after updates, uninstall left\n%q, want\n%q", got, before)
 				}
 
-				if n := len(entries(t, file)); n > 5 {
-					t.Errorf("backups pile up: %v", entries(t, file))
+				if n := len(listFiles(t, file)); n > 5 {
+					t.Errorf("backups pile up: %v", listFiles(t, file))
 				}
 			})
 		}
 	}
 }
 
-// there checks that the entry is installed and that installing it again writes
+// checkInstalled checks that the entry is installed and that installing it again writes
 // nothing.
-func there(t *testing.T, c clients.Client, file string, server clients.Server) {
+func checkInstalled(t *testing.T, c clients.Client, file string, server clients.Server) {
 	t.Helper()
 
-	e, ok, err := c.Read(file)
+	e, ok, err := c.ReadEntry(file)
 	if err != nil || !ok || e.Command != server.Command || e.URL != server.URL {
 		t.Fatalf("the entry reads as %+v, %t, %v", e, ok, err)
 	}
 
 	if server.URL != "" {
-		token := map[bool]string{true: "from the environment", false: server.Token}[c.Expands()]
-		if got := e.Token(func(string) string { return "from the environment" }); got != token {
+		token := map[bool]string{true: "from the environment", false: server.Token}[c.ExpandsVariables()]
+		if got := e.BearerToken(func(string) string { return "from the environment" }); got != token {
 			t.Errorf("the client would send %q, want %q (%q)", got, token, e.Auth)
 		}
 	}
@@ -347,19 +348,19 @@ func there(t *testing.T, c clients.Client, file string, server clients.Server) {
 // leaves no trace of the entry and no other change of meaning; and its bytes
 // differ from the first ones in white space and empty tables at most.
 func TestBackWithoutBackups(t *testing.T) {
-	for _, s := range samples(t) {
+	for _, s := range readSamples(t) {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
-			file := s.lay(t)
+			file := s.writeInput(t)
 
-			before := read(t, file)
+			before := readFile(t, file)
 			for _, server := range []clients.Server{stdio, http, stdio} {
 				if _, err := install(t, s.client, file, server); err != nil {
 					t.Skip("the sample is refused")
 				}
 			}
 
-			for _, name := range entries(t, file) {
+			for _, name := range listFiles(t, file) {
 				if name != "config" {
 					if err := os.Remove(filepath.Join(filepath.Dir(file), name)); err != nil {
 						t.Fatal(err)
@@ -368,23 +369,23 @@ func TestBackWithoutBackups(t *testing.T) {
 			}
 			uninstall(t, s.client, file)
 
-			if _, ok, err := s.client.Read(file); ok || err != nil {
+			if _, ok, err := s.client.ReadEntry(file); ok || err != nil {
 				t.Fatalf("the entry is still there: %v", err)
 			}
 
-			if s.part("removed") != nil {
+			if s.archivePart("removed") != nil {
 				return // it had an entry before
 			}
 
-			if got, want := bare(read(t, file)), bare(before); got != want {
+			if got, want := compactText(readFile(t, file)), compactText(before); got != want {
 				t.Errorf("uninstall left\n%s\nof\n%s", got, want)
 			}
 		})
 	}
 }
 
-// bare is text without white space and without what an emptied table leaves.
-func bare(text []byte) string {
+// compactText is text without white space and without what an emptied table leaves.
+func compactText(text []byte) string {
 	s := strings.Join(strings.Fields(string(text)), "")
 	for _, empty := range []string{`"mcpServers":{}`, `"servers":{}`, `"mcp":{}`, `"context_servers":{}`,
 		`extensions:{}`, `extensions:`} {

@@ -29,8 +29,8 @@ func TestDocs(t *testing.T) {
 	}
 
 	var b bytes.Buffer
-	for _, c := range clients.Table() {
-		describe(t, &b, c)
+	for _, c := range clients.AllClients() {
+		describeClient(t, &b, c)
 	}
 
 	want := head + begin + b.String() + end + tail
@@ -43,20 +43,20 @@ func TestDocs(t *testing.T) {
 	}
 }
 
-func describe(t *testing.T, b *bytes.Buffer, c clients.Client) {
+func describeClient(t *testing.T, b *bytes.Buffer, c clients.Client) {
 	t.Helper()
 	fmt.Fprintf(b, "\n### %s\n\n```\nratchet install %s\n```\n\n| | |\n|---|---|\n", c.Name, c.ID)
 	fmt.Fprintf(b, "| known from | %s |\n", c.Evidence)
 
 	for _, scope := range c.Scopes() {
-		fmt.Fprintf(b, "| %s's file | %s |\n", scope, places(t, c, scope))
+		fmt.Fprintf(b, "| %s's file | %s |\n", scope, listPlaces(t, c, scope))
 	}
 
 	for _, scope := range c.Scopes() {
 		m := clients.Machine{GOOS: "linux", Home: "/~", Getenv: func(string) string { return "" }}
 
 		var all []string
-		for _, e := range c.Loop(m, scope, "/.") {
+		for _, e := range c.LoopExtras(m, scope, "/.") {
 			all = append(all, e.About+" `"+strings.TrimPrefix(strings.TrimPrefix(e.File, "/"), "./")+"`")
 		}
 
@@ -67,7 +67,7 @@ func describe(t *testing.T, b *bytes.Buffer, c clients.Client) {
 	fmt.Fprintf(b, "| limit of one call | %s |\n", c.Timeout)
 
 	token := "in the file itself (mode 0600), taken from `" + clients.TokenVariable + "` when you install"
-	if c.Expands() {
+	if c.ExpandsVariables() {
 		token = "from `" + clients.TokenVariable + "` when the client starts"
 	}
 	fmt.Fprintf(b, "| token, with `--http` | %s |\n", token)
@@ -78,15 +78,16 @@ func describe(t *testing.T, b *bytes.Buffer, c clients.Client) {
 		}
 	}
 
-	snippet, err := c.Snippet(clients.Server{Command: "/home/ada/.local/bin/ratchet", Args: c.Arguments("")})
+	snippet, err := c.RenderSnippet(clients.Server{Command: "/home/ada/.local/bin/ratchet",
+		Args: c.CommandArguments("")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	fmt.Fprintf(b, "| start | %s |\n\n```\n%s```\n", c.Start(), snippet)
+	fmt.Fprintf(b, "| start | %s |\n\n```\n%s```\n", c.StartSentence(), snippet)
 }
 
-// places are a client's file on the three systems, said once where they agree.
-func places(t *testing.T, c clients.Client, scope clients.Scope) string {
+// listPlaces are a client's file on the three systems, said once where they agree.
+func listPlaces(t *testing.T, c clients.Client, scope clients.Scope) string {
 	t.Helper()
 	var out []string
 	last := ""
@@ -94,7 +95,7 @@ func places(t *testing.T, c clients.Client, scope clients.Scope) string {
 	for _, system := range [][2]string{{"linux", ""}, {"darwin", "macOS: "}, {"windows", "Windows: "}} {
 		m := clients.Machine{GOOS: system[0], Home: "/~", Getenv: func(string) string { return "" }}
 
-		file, err := c.File(m, scope, "/.")
+		file, err := c.ConfigFile(m, scope, "/.")
 		if err != nil {
 			t.Fatal(err)
 		}

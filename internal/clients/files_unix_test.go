@@ -16,10 +16,10 @@ import (
 	"ratchet/internal/research"
 )
 
-func find(t *testing.T, id string) clients.Client {
+func findClient(t *testing.T, id string) clients.Client {
 	t.Helper()
 
-	c, err := clients.Find(id)
+	c, err := clients.FindClient(id)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,13 +27,13 @@ func find(t *testing.T, id string) clients.Client {
 	return c
 }
 
-// refused checks that planning or applying fails, names the file, says what to
+// checkRefused checks that planning or applying fails, names the file, says what to
 // do, and writes nothing.
-func refused(t *testing.T, file, says string) {
+func checkRefused(t *testing.T, file, says string) {
 	t.Helper()
-	before := entries(t, file)
+	before := listFiles(t, file)
 
-	p, err := find(t, "cursor").Install(file, stdio)
+	p, err := findClient(t, "cursor").PlanInstall(file, stdio)
 	if err == nil {
 		_, err = p.Apply()
 	}
@@ -43,7 +43,7 @@ func refused(t *testing.T, file, says string) {
 		t.Errorf("got %v, next %q; want it to say %q and name the file", err, research.Describe(err).Next, says)
 	}
 
-	if diff := cmp.Diff(before, entries(t, file)); diff != "" {
+	if diff := cmp.Diff(before, listFiles(t, file)); diff != "" {
 		t.Error("files appeared:", diff)
 	}
 }
@@ -52,58 +52,58 @@ func TestWhatIsNoConfigurationIsRefused(t *testing.T) {
 	at := func() string { return filepath.Join(t.TempDir(), "config") }
 
 	file := at()
-	write(t, file, []byte("{}\n"))
+	writeFile(t, file, []byte("{}\n"))
 
 	if err := os.Chmod(file, 0o444); err != nil {
 		t.Fatal(err)
 	}
-	refused(t, file, "read-only")
+	checkRefused(t, file, "read-only")
 
 	file = at()
 	if err := os.Mkdir(file, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	refused(t, file, "not a file")
+	checkRefused(t, file, "not a file")
 
 	file = at()
 	if err := os.Symlink("nowhere", file); err != nil {
 		t.Fatal(err)
 	}
-	refused(t, file, "can't be followed")
+	checkRefused(t, file, "can't be followed")
 
 	file = at()
-	write(t, file, nil)
+	writeFile(t, file, nil)
 
 	if err := os.Truncate(file, 65<<20); err != nil {
 		t.Fatal(err)
 	}
-	refused(t, file, "65 MiB")
+	checkRefused(t, file, "65 MiB")
 
 	file = at()
 	if err := syscall.Mkfifo(file, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	refused(t, file, "not a file")
+	checkRefused(t, file, "not a file")
 
 	if os.Getuid() != 0 { // root writes into read-only folders
 		file = at()
-		write(t, file, []byte("{}\n"))
+		writeFile(t, file, []byte("{}\n"))
 
 		if err := os.Chmod(filepath.Dir(file), 0o500); err != nil {
 			t.Fatal(err)
 		}
-		refused(t, file, "can't be written")
+		checkRefused(t, file, "can't be written")
 	}
 }
 
 // A symlink stays one: its target is edited, with its mode; the backup lies
 // beside the link, not in the folder of dotfiles.
 func TestSymlinkModeAndBackups(t *testing.T) {
-	c := find(t, "cursor")
+	c := findClient(t, "cursor")
 	dots, home := t.TempDir(), t.TempDir()
 	target, link := filepath.Join(dots, "mcp.json"), filepath.Join(home, "mcp.json")
 	original := []byte("{\"a\": 1}\n")
-	write(t, target, original)
+	writeFile(t, target, original)
 
 	if err := os.Chmod(target, 0o640); err != nil {
 		t.Fatal(err)
@@ -122,49 +122,49 @@ func TestSymlinkModeAndBackups(t *testing.T) {
 		t.Errorf("the mode is %v now", info.Mode())
 	}
 
-	if got := read(t, link+".ratchet-backup"); !bytes.Equal(got, original) {
+	if got := readFile(t, link+".ratchet-backup"); !bytes.Equal(got, original) {
 		t.Errorf("the backup holds %q", got)
 	}
 
-	if diff := cmp.Diff([]string{"mcp.json"}, entries(t, target)); diff != "" {
+	if diff := cmp.Diff([]string{"mcp.json"}, listFiles(t, target)); diff != "" {
 		t.Error(diff)
 	}
-	write(t, target, []byte("{\"b\": 2}\n")) // an older backup is not lost
+	writeFile(t, target, []byte("{\"b\": 2}\n")) // an older backup is not lost
 	install(t, c, link, stdio)
 
-	if got := read(t, link+".ratchet-backup.2"); string(got) != "{\"b\": 2}\n" {
+	if got := readFile(t, link+".ratchet-backup.2"); string(got) != "{\"b\": 2}\n" {
 		t.Errorf("the second backup holds %q", got)
 	}
 
-	if got := read(t, link+".ratchet-backup"); !bytes.Equal(got, original) {
+	if got := readFile(t, link+".ratchet-backup"); !bytes.Equal(got, original) {
 		t.Errorf("the first backup holds %q now", got)
 	}
 }
 
 // A file that the client writes between plan and apply is left alone.
 func TestOvertaken(t *testing.T) {
-	c := find(t, "claude-code")
+	c := findClient(t, "claude-code")
 	for _, before := range []string{"", "{}\n"} {
 		file := filepath.Join(t.TempDir(), "config")
 		if before != "" {
-			write(t, file, []byte(before))
+			writeFile(t, file, []byte(before))
 		}
 
-		p, err := c.Install(file, stdio)
+		p, err := c.PlanInstall(file, stdio)
 		if err != nil {
 			t.Fatal(err)
 		}
-		write(t, file, []byte("{\"numStartups\": 35}\n"))
+		writeFile(t, file, []byte("{\"numStartups\": 35}\n"))
 
 		if _, err := p.Apply(); research.Describe(err).Code != research.CodeConflict {
 			t.Errorf("got %v", err)
 		}
 
-		if got := read(t, file); string(got) != "{\"numStartups\": 35}\n" {
+		if got := readFile(t, file); string(got) != "{\"numStartups\": 35}\n" {
 			t.Errorf("the client's own change is lost: %q", got)
 		}
 
-		if n := entries(t, file); len(n) != 1 {
+		if n := listFiles(t, file); len(n) != 1 {
 			t.Errorf("something else was written: %v", n)
 		}
 	}
@@ -172,20 +172,20 @@ func TestOvertaken(t *testing.T) {
 
 // What a person added around the entry afterwards stays when it goes.
 func TestUninstallAfterEdits(t *testing.T) {
-	c := find(t, "cursor")
+	c := findClient(t, "cursor")
 	file := filepath.Join(t.TempDir(), "config")
-	write(t, file, []byte("{\n  \"theme\": 1\n}\n"))
+	writeFile(t, file, []byte("{\n  \"theme\": 1\n}\n"))
 	install(t, c, file, stdio)
-	write(t, file, bytes.Replace(read(t, file), []byte("\"theme\": 1"), []byte("\"theme\": 2"), 1))
+	writeFile(t, file, bytes.Replace(readFile(t, file), []byte("\"theme\": 1"), []byte("\"theme\": 2"), 1))
 	uninstall(t, c, file)
 
-	if got, want := string(read(t, file)), "{\n  \"theme\": 2\n}\n"; got != want {
+	if got, want := string(readFile(t, file)), "{\n  \"theme\": 2\n}\n"; got != want {
 		t.Errorf("got %q, want %q: the table that install made goes, the edit stays", got, want)
 	}
 }
 
 func TestDiffHidesTheToken(t *testing.T) {
-	p, err := find(t, "zed").Install(filepath.Join(t.TempDir(), "settings.json"), http)
+	p, err := findClient(t, "zed").PlanInstall(filepath.Join(t.TempDir(), "settings.json"), http)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -203,9 +203,9 @@ func TestPlaces(t *testing.T) {
 	for _, os := range []string{"linux", "darwin", "windows"} {
 		m := clients.Machine{GOOS: os, Home: "/nohome", Getenv: func(string) string { return "" }}
 
-		for _, c := range clients.Table() {
+		for _, c := range clients.AllClients() {
 			for _, scope := range c.Scopes() {
-				file, err := c.File(m, scope, "/norepo")
+				file, err := c.ConfigFile(m, scope, "/norepo")
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -249,7 +249,7 @@ func TestWhichFile(t *testing.T) {
 	check := func(id, want string) {
 		t.Helper()
 
-		got, err := find(t, id).File(m, clients.User, "")
+		got, err := findClient(t, id).ConfigFile(m, clients.User, "")
 		if err != nil || got != filepath.Join(home, want) {
 			t.Errorf("%s: %s, %v; want %s", id, got, err, want)
 		}
@@ -259,22 +259,22 @@ func TestWhichFile(t *testing.T) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	write(t, filepath.Join(dir, "opencode.jsonc"), []byte("{}\n"))
+	writeFile(t, filepath.Join(dir, "opencode.jsonc"), []byte("{}\n"))
 	check("opencode", ".config/opencode/opencode.jsonc")
-	write(t, filepath.Join(dir, "opencode.json"), []byte("{}\n"))
+	writeFile(t, filepath.Join(dir, "opencode.json"), []byte("{}\n"))
 	check("opencode", ".config/opencode/opencode.json")
-	install(t, find(t, "opencode"), filepath.Join(dir, "opencode.jsonc"), stdio)
+	install(t, findClient(t, "opencode"), filepath.Join(dir, "opencode.jsonc"), stdio)
 	check("opencode", ".config/opencode/opencode.jsonc")
 	env["CODEX_HOME"] = filepath.Join(home, "elsewhere")
 	check("codex", "elsewhere/config.toml")
 	env["CLINE_MCP_SETTINGS_PATH"] = filepath.Join(home, "cline.json")
 	check("cline", "cline.json")
 
-	if _, err := find(t, "windsurf").File(m, clients.Project, home); err == nil {
+	if _, err := findClient(t, "windsurf").ConfigFile(m, clients.Project, home); err == nil {
 		t.Error("a client without project files has one")
 	}
 
-	if _, err := find(t, "cursor").File(m, clients.Project, ""); err == nil {
+	if _, err := findClient(t, "cursor").ConfigFile(m, clients.Project, ""); err == nil {
 		t.Error("a project file without a repository")
 	}
 }

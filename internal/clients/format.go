@@ -13,18 +13,18 @@ import (
 type format interface {
 	// decode reads the whole file; an empty one is an empty map.
 	decode(src []byte) (map[string]any, error)
-	// put sets the fields and removes the paths of drop, both below path. It
+	// setEntry sets the fields and removes the paths of drop, both below path. It
 	// makes what is missing on the way.
-	put(src []byte, path []string, set []field, drop [][]string) ([]byte, error)
-	// cut removes what path names; with parents, also what is left empty above it.
-	cut(src []byte, path []string, parents bool) ([]byte, error)
+	setEntry(src []byte, path []string, set []field, drop [][]string) ([]byte, error)
+	// removePath removes what path names; with parents, also what is left empty above it.
+	removePath(src []byte, path []string, parents bool) ([]byte, error)
 }
 
-// mark is what some editors put before the first byte of a text.
-var mark = []byte("\xef\xbb\xbf")
+// byteOrderMark is what some editors put before the first byte of a text.
+var byteOrderMark = []byte("\xef\xbb\xbf")
 
-// newline is the line end that src uses.
-func newline(src []byte) string {
+// lineEnding is the line end that src uses.
+func lineEnding(src []byte) string {
 	if bytes.Contains(src, []byte("\r\n")) {
 		return "\r\n"
 	}
@@ -32,8 +32,8 @@ func newline(src []byte) string {
 	return "\n"
 }
 
-// lookup is the value that path names.
-func lookup(doc any, path []string) (any, bool) {
+// lookupPath is the value that path names.
+func lookupPath(doc any, path []string) (any, bool) {
 	for _, k := range path {
 		m, ok := doc.(map[string]any)
 		if !ok {
@@ -48,53 +48,53 @@ func lookup(doc any, path []string) (any, bool) {
 	return doc, true
 }
 
-// entryOf is the entry that path names, nil if there is none.
-func entryOf(doc map[string]any, path []string) (map[string]any, error) {
-	v, ok := lookup(doc, path)
+// entryAt is the entry that path names, nil if there is none.
+func entryAt(doc map[string]any, path []string) (map[string]any, error) {
+	v, ok := lookupPath(doc, path)
 	if !ok {
 		return nil, nil
 	}
 
 	entry, ok := v.(map[string]any)
 	if !ok {
-		return nil, strange("%s is not a table of keys and values", strings.Join(path, "."))
+		return nil, uneditableError("%s is not a table of keys and values", strings.Join(path, "."))
 	}
 
 	return entry, nil
 }
 
-// strange is the error of a file that is well-formed, but not as the client
+// uneditableError is the error of a file that is well-formed, but not as the client
 // would write it.
-func strange(text string, args ...any) error {
+func uneditableError(text string, args ...any) error {
 	return research.Errorf(research.CodeUnsupported,
 		"write the entry by hand (`ratchet install CLIENT --print` shows it)", text, args...)
 }
 
-// broken is the error of a file that its format's library refuses.
-func broken(err error) error {
+// unreadableError is the error of a file that its format's library refuses.
+func unreadableError(err error) error {
 	return research.Errorf(research.CodeUnsupported, "mend the file, and run it again; nothing was changed",
 		"it can't be read: %s", strings.ReplaceAll(err.Error(), "\n", "; "))
 }
 
-// onlyOurs is an error if before and after differ in anything but the entry.
-// It is what lets the editors be simple: a mistake of theirs writes nothing.
-func onlyOurs(before, after map[string]any, path []string) error {
-	without(before, path)
-	without(after, path)
+// checkOnlyEntryChanged is an error if before and after differ in anything but the entry.
+// Because of it a mistake of an editor is an error, and never written.
+func checkOnlyEntryChanged(before, after map[string]any, path []string) error {
+	removeEntry(before, path)
+	removeEntry(after, path)
 
 	if !reflect.DeepEqual(before, after) {
-		return strange("the file is written in a way that can't be edited: more than %s would change",
+		return uneditableError("the file is written in a way that can't be edited: more than %s would change",
 			strings.Join(path, "."))
 	}
 
 	return nil
 }
 
-// without removes the entry and what is empty above it.
-func without(doc map[string]any, path []string) {
+// removeEntry removes the entry and what is empty above it.
+func removeEntry(doc map[string]any, path []string) {
 	if len(path) > 1 {
 		if inner, ok := doc[path[0]].(map[string]any); ok {
-			without(inner, path[1:])
+			removeEntry(inner, path[1:])
 
 			if len(inner) > 0 {
 				return

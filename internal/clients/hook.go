@@ -22,39 +22,39 @@ type hook struct {
 	name      string // where the client shows one, else ""
 }
 
-// hooked is a hook in a decoded file.
-type hooked struct {
+// foundHook is a hook in a decoded file.
+type foundHook struct {
 	group, at int
 	command   string
 }
 
-// mine lists Ratchet's hooks of the event in a decoded file.
-func (k hook) mine(doc map[string]any) ([]hooked, error) {
+// findOwnHooks lists Ratchet's hooks of the event in a decoded file.
+func (k hook) findOwnHooks(doc map[string]any) ([]foundHook, error) {
 	if v, ok := doc["hooks"]; ok {
 		if _, isTable := v.(map[string]any); !isTable {
-			return nil, strange("hooks is not a table of keys and values")
+			return nil, uneditableError("hooks is not a table of keys and values")
 		}
 	}
 
-	v, ok := lookup(doc, []string{"hooks", k.event})
+	v, ok := lookupPath(doc, []string{"hooks", k.event})
 	if !ok {
 		return nil, nil
 	}
 
 	groups, ok := v.([]any)
 	if !ok {
-		return nil, strange("hooks.%s is not a list", k.event)
+		return nil, uneditableError("hooks.%s is not a list", k.event)
 	}
-	var out []hooked
+	var out []foundHook
 
 	for g, group := range groups {
-		inner, _ := lookup(group, []string{"hooks"})
+		inner, _ := lookupPath(group, []string{"hooks"})
 
 		list, _ := inner.([]any)
 		for i, h := range list {
-			command, _ := lookup(h, []string{"command"})
+			command, _ := lookupPath(h, []string{"command"})
 			if s, ok := command.(string); ok && hookPattern.MatchString(s) {
-				out = append(out, hooked{g, i, s})
+				out = append(out, foundHook{g, i, s})
 			}
 		}
 	}
@@ -62,28 +62,28 @@ func (k hook) mine(doc map[string]any) ([]hooked, error) {
 	return out, nil
 }
 
-func (k hook) find(text []byte) (Found, error) {
+func (k hook) readState(text []byte) (ExtraState, error) {
 	doc, err := jsonFormat{}.decode(text)
 	if err != nil {
-		return Found{}, err
+		return ExtraState{}, err
 	}
 
-	all, err := k.mine(doc)
+	all, err := k.findOwnHooks(doc)
 	if len(all) == 0 || err != nil {
-		return Found{}, err
+		return ExtraState{}, err
 	}
 	m := hookPattern.FindStringSubmatch(all[0].command)
 
-	return Found{There: true, Program: strings.ReplaceAll(m[1], `'\''`, "'") + m[2] + m[3]}, nil
+	return ExtraState{Exists: true, Program: strings.ReplaceAll(m[1], `'\''`, "'") + m[2] + m[3]}, nil
 }
 
-func (k hook) put(plan *Plan, l Loop) error {
+func (k hook) planInstall(plan *Plan, l Loop) error {
 	doc, err := jsonFormat{}.decode(plan.Before)
 	if err != nil {
 		return err
 	}
 
-	have, err := k.mine(doc)
+	have, err := k.findOwnHooks(doc)
 	if err != nil {
 		return err
 	}
@@ -99,47 +99,48 @@ func (k hook) put(plan *Plan, l Loop) error {
 		}
 	}
 
-	if plan.After = plan.Before; plan.Action == None {
+	if plan.Action == None {
+		plan.After = plan.Before
 		return nil
 	}
 
-	if plan.After, err = k.with(plan.Before, l.Hook, have); err != nil {
+	if plan.After, err = k.setCommand(plan.Before, l.Hook, have); err != nil {
 		return err
 	}
 
-	return k.check(plan)
+	return k.checkPlan(plan)
 }
 
-// with is src with the command: in the place of those that it has, else added.
-func (k hook) with(src []byte, command string, have []hooked) ([]byte, error) {
+// setCommand is src with the command: in the place of those that it has, else added.
+func (k hook) setCommand(src []byte, command string, have []foundHook) ([]byte, error) {
 	root, writer, err := parseJSON(src)
 	if err != nil {
 		return nil, err
 	}
 
-	obj, at, err := writer.descend(root.Value.(*hujson.Object), []string{"hooks"}, spot{})
+	obj, at, err := writer.ensureObject(root.Value.(*hujson.Object), []string{"hooks"}, objectLayout{})
 	if err != nil {
 		return nil, err
 	}
 
-	m, err := writer.member(obj, k.event)
+	m, err := writer.findMember(obj, k.event)
 	if err != nil {
 		return nil, err
 	}
 
 	if m == nil {
-		m = writer.add(obj, k.event, at)
+		m = writer.addMember(obj, k.event, at)
 		m.Value.Value = &hujson.Array{}
 	}
 
 	list := m.Value.Value.(*hujson.Array) // the decoded file says so
 	for _, h := range have {
-		inner, err := writer.inner(list, h)
+		inner, err := writer.hookList(list, h)
 		if err != nil {
 			return nil, err
 		}
 
-		said, err := writer.member(inner.Elements[h.at].Value.(*hujson.Object), "command")
+		said, err := writer.findMember(inner.Elements[h.at].Value.(*hujson.Object), "command")
 		if err != nil {
 			return nil, err
 		}
@@ -147,17 +148,18 @@ func (k hook) with(src []byte, command string, have []hooked) ([]byte, error) {
 	}
 
 	if len(have) == 0 {
-		if err := writer.append(list, k.fields(command), spot{writer.within(obj, at), at.inline}); err != nil {
+		if err := writer.appendElement(list, k.groupText(command),
+			objectLayout{writer.memberIndent(obj, at), at.inline}); err != nil {
 			return nil, err
 		}
 	}
 
-	return writer.pack(root), nil
+	return writer.encode(root), nil
 }
 
-// inner is the list that the hook stands in.
-func (w *jsonWriter) inner(list *hujson.Array, h hooked) (*hujson.Array, error) {
-	m, err := w.member(list.Elements[h.group].Value.(*hujson.Object), "hooks")
+// hookList is the list that the hook stands in.
+func (w *jsonWriter) hookList(list *hujson.Array, h foundHook) (*hujson.Array, error) {
+	m, err := w.findMember(list.Elements[h.group].Value.(*hujson.Object), "hooks")
 	if err != nil {
 		return nil, err
 	}
@@ -165,8 +167,8 @@ func (w *jsonWriter) inner(list *hujson.Array, h hooked) (*hujson.Array, error) 
 	return m.Value.Value.(*hujson.Array), nil
 }
 
-// fields are a new group's lines, one value each.
-func (k hook) fields(command string) string {
+// groupText are a new group's lines, one value each.
+func (k hook) groupText(command string) string {
 	said, err := json.Marshal(command)
 	if err != nil {
 		panic(err) // a string always encodes
@@ -182,9 +184,9 @@ func (k hook) fields(command string) string {
 		name, said, hookSeconds*k.perSecond)
 }
 
-// append adds an element, given with tabs and line ends, to a list whose key
+// appendElement adds an element, given with tabs and line ends, to a list whose key
 // stands at at. Comments after the last element stay before the new one.
-func (w *jsonWriter) append(list *hujson.Array, text string, at spot) error {
+func (w *jsonWriter) appendElement(list *hujson.Array, text string, at objectLayout) error {
 	indent, n := at.indent+w.unit, len(list.Elements)
 	if n > 0 && bytes.ContainsRune(list.Elements[n-1].BeforeExtra, '\n') {
 		indent = indentation(list.Elements[n-1].BeforeExtra)
@@ -194,16 +196,17 @@ func (w *jsonWriter) append(list *hujson.Array, text string, at spot) error {
 
 	parts := strings.Split(text, "\n")
 	for i, line := range parts {
-		rest := strings.TrimLeft(line, "\t")
-		if parts[i] = rest; !at.inline && i > 0 {
-			parts[i] = indent + strings.Repeat(w.unit, len(line)-len(rest)) + rest
+		parts[i] = strings.TrimLeft(line, "\t")
+
+		if depth := len(line) - len(parts[i]); !at.inline && i > 0 {
+			parts[i] = indent + strings.Repeat(w.unit, depth) + parts[i]
 		}
 	}
-	sep := map[bool]string{true: "", false: w.nl}[at.inline]
 
-	text = strings.Join(parts, sep)
 	if at.inline {
-		text = strings.ReplaceAll(text, `,"`, `, "`)
+		text = strings.ReplaceAll(strings.Join(parts, ""), `,"`, `, "`)
+	} else {
+		text = strings.Join(parts, w.nl)
 	}
 
 	v, err := hujson.Parse([]byte(text))
@@ -228,13 +231,13 @@ func (w *jsonWriter) append(list *hujson.Array, text string, at spot) error {
 	return nil
 }
 
-func (k hook) cut(plan *Plan) error {
+func (k hook) planUninstall(plan *Plan) error {
 	doc, err := jsonFormat{}.decode(plan.Before)
 	if err != nil {
 		return err
 	}
 
-	have, err := k.mine(doc)
+	have, err := k.findOwnHooks(doc)
 	if len(have) == 0 || err != nil {
 		return err
 	}
@@ -246,17 +249,17 @@ func (k hook) cut(plan *Plan) error {
 			return false
 		}
 
-		if was, err := k.mine(doc); len(was) > 0 || err != nil {
+		if was, err := k.findOwnHooks(doc); len(was) > 0 || err != nil {
 			return false
 		}
-		then, err := k.with(src, have[0].command, nil)
+		then, err := k.setCommand(src, have[0].command, nil)
 
 		return err == nil && bytes.Equal(then, plan.Before)
 	}
-	for _, old := range older(plan.File) {
+	for _, old := range readBackups(plan.File) {
 		if gives(old) {
 			plan.After = old
-			return k.check(plan)
+			return k.checkPlan(plan)
 		}
 	}
 
@@ -265,53 +268,55 @@ func (k hook) cut(plan *Plan) error {
 		return nil
 	}
 
-	if plan.After, err = k.without(plan.Before, have); err != nil {
+	if plan.After, err = k.removeHooks(plan.Before, have); err != nil {
 		return err
 	}
 
-	return k.check(plan)
+	return k.checkPlan(plan)
 }
 
-// without is src less these hooks, and what they leave empty.
-func (k hook) without(src []byte, have []hooked) ([]byte, error) {
+// removeHooks is src less these hooks, and what they leave empty.
+func (k hook) removeHooks(src []byte, have []foundHook) ([]byte, error) {
 	root, writer, err := parseJSON(src)
 	if err != nil {
 		return nil, err
 	}
 
-	obj, _, err := writer.descend(root.Value.(*hujson.Object), []string{"hooks"}, spot{})
+	obj, _, err := writer.ensureObject(root.Value.(*hujson.Object), []string{"hooks"}, objectLayout{})
 	if err != nil {
 		return nil, err
 	}
 
-	m, err := writer.member(obj, k.event)
+	m, err := writer.findMember(obj, k.event)
 	if err != nil {
 		return nil, err
 	}
 
 	list := m.Value.Value.(*hujson.Array)
 	for i := len(have) - 1; i >= 0; i-- {
-		inner, err := writer.inner(list, have[i])
+		inner, err := writer.hookList(list, have[i])
 		if err != nil {
 			return nil, err
 		}
 
-		if takeElement(inner, have[i].at); len(inner.Elements) == 0 {
-			takeElement(list, have[i].group)
+		removeElement(inner, have[i].at)
+
+		if len(inner.Elements) == 0 {
+			removeElement(list, have[i].group)
 		}
 	}
 
 	if len(list.Elements) == 0 && len(bytes.TrimSpace(list.AfterExtra)) == 0 {
-		if err := writer.drop(root.Value.(*hujson.Object), []string{"hooks", k.event}, true); err != nil {
+		if err := writer.removePath(root.Value.(*hujson.Object), []string{"hooks", k.event}, true); err != nil {
 			return nil, err
 		}
 	}
 
-	return writer.pack(root), nil
+	return writer.encode(root), nil
 }
 
-// takeElement removes element i, and keeps the comments before it.
-func takeElement(list *hujson.Array, i int) {
+// removeElement removes element i, and keeps the comments before it.
+func removeElement(list *hujson.Array, i int) {
 	e, n := list.Elements[i], len(list.Elements)
 
 	comments := strings.TrimRight(string(e.BeforeExtra), " \t\r\n")
@@ -334,33 +339,34 @@ func takeElement(list *hujson.Array, i int) {
 	list.Elements = append(list.Elements[:i:i], list.Elements[i+1:]...)
 }
 
-// check reads what was planned, as the client will: only Ratchet's hooks may differ.
-func (k hook) check(plan *Plan) error {
+// checkPlan reads what was planned, as the client will: only Ratchet's hooks may differ.
+func (k hook) checkPlan(plan *Plan) error {
 	var docs [2]map[string]any
 
 	for i, text := range [][]byte{plan.Before, plan.After} {
 		doc, err := jsonFormat{}.decode(text)
 		if err != nil {
-			return strange("the file is written in a way that can't be edited: the edit would break it (%w)", err)
+			return uneditableError("the file is written in a way that can't be edited: the edit would break it (%w)",
+				err)
 		}
 
-		have, err := k.mine(doc)
+		have, err := k.findOwnHooks(doc)
 		if err != nil {
 			return err
 		}
-		strip(doc, k.event, have)
+		stripHooks(doc, k.event, have)
 		docs[i] = doc
 	}
 
 	if !reflect.DeepEqual(docs[0], docs[1]) {
-		return strange("the file is written in a way that can't be edited: more than one hook would change")
+		return uneditableError("the file is written in a way that can't be edited: more than one hook would change")
 	}
 
 	return nil
 }
 
-// strip removes the hooks from a decoded file, and what they leave empty.
-func strip(doc map[string]any, event string, have []hooked) {
+// stripHooks removes the hooks from a decoded file, and what they leave empty.
+func stripHooks(doc map[string]any, event string, have []foundHook) {
 	hooks, ok := doc["hooks"].(map[string]any)
 	if !ok {
 		return
@@ -368,16 +374,20 @@ func strip(doc map[string]any, event string, have []hooked) {
 
 	list, _ := hooks[event].([]any)
 	for i := len(have) - 1; i >= 0; i-- {
-		g := list[have[i].group].(map[string]any)
-		inner := g["hooks"].([]any)
+		h := have[i]
+		group := list[h.group].(map[string]any)
+		inner := group["hooks"].([]any)
 
-		inner = append(inner[:have[i].at:have[i].at], inner[have[i].at+1:]...)
-		if g["hooks"] = inner; len(inner) == 0 {
-			list = append(list[:have[i].group:have[i].group], list[have[i].group+1:]...)
+		inner = append(inner[:h.at:h.at], inner[h.at+1:]...)
+		group["hooks"] = inner
+
+		if len(inner) == 0 {
+			list = append(list[:h.group:h.group], list[h.group+1:]...)
 		}
 	}
 
-	if hooks[event] = list; len(list) == 0 {
+	hooks[event] = list
+	if len(list) == 0 {
 		delete(hooks, event)
 	}
 

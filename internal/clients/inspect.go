@@ -45,13 +45,13 @@ func (i Inspection) HasProblem() bool {
 func InspectAll(ctx context.Context, machine Machine, top string) ([]Inspection, error) {
 	var all []Inspection
 
-	for _, client := range Table() {
+	for _, client := range AllClients() {
 		for _, scope := range client.Scopes() {
 			if scope == Project && top == "" {
 				continue
 			}
 
-			found, err := client.inspect(ctx, machine, scope, top)
+			found, err := client.inspectFile(ctx, machine, scope, top)
 			if err != nil {
 				return nil, err
 			}
@@ -63,25 +63,26 @@ func InspectAll(ctx context.Context, machine Machine, top string) ([]Inspection,
 	return all, nil
 }
 
-// inspect reads one file. What is wrong with the file or its entry is the
+// inspectFile reads one file. What is wrong with the file or its entry is the
 // inspection's Problem, not an error.
-func (c Client) inspect(ctx context.Context, machine Machine, scope Scope, top string) (Inspection, error) {
-	found := Inspection{Client: c.ID, Scope: scope, Found: c.Found(machine, exec.LookPath) != ""}
+func (c Client) inspectFile(ctx context.Context, machine Machine, scope Scope, top string) (Inspection, error) {
+	found := Inspection{Client: c.ID, Scope: scope, Found: c.FindInstallation(machine, exec.LookPath) != ""}
 
 	var err error
-	if found.File, err = c.File(machine, scope, top); err != nil {
+	if found.File, err = c.ConfigFile(machine, scope, top); err != nil {
 		return found, err
 	}
 
-	entry, ok, err := c.Read(found.File)
-	if err != nil { // the loop may lie in the same file, whose mistake is told once
+	entry, ok, err := c.ReadEntry(found.File)
+	if err != nil { // the loop may lie in the same file, whose mistake is reported once
 		found.Problem = research.Describe(err).Msg
 		return found, nil
 	}
 
 	found.Loop = InspectLoop(c, machine, scope, top, exec.LookPath)
 
-	if found.Installed = ok; !ok {
+	found.Installed = ok
+	if !ok {
 		return found, nil
 	}
 
@@ -105,7 +106,7 @@ func (c Client) inspect(ctx context.Context, machine Machine, scope Scope, top s
 
 // probeURL asks the server that the entry names.
 func probeURL(ctx context.Context, entry Entry) (version string, tools int, err error) {
-	token := entry.Token(os.Getenv)
+	token := entry.BearerToken(os.Getenv)
 
 	version, tools, err = mcpclient.ProbeHTTP(ctx, entry.URL, token, probeName)
 	if errors.Is(err, mcpclient.ErrUnauthorized) && token == "" {
@@ -118,7 +119,7 @@ func probeURL(ctx context.Context, entry Entry) (version string, tools int, err 
 // probeCommand starts the entry's command as the client would, with the
 // repository open, and asks for its tools.
 func probeCommand(ctx context.Context, e Entry, top string) (version string, tools int, err error) {
-	cmd, err := e.commandIn(ctx, top)
+	cmd, err := e.prepareCommand(ctx, top)
 	if err != nil {
 		return "", 0, err
 	}
@@ -145,9 +146,9 @@ func probeCommand(ctx context.Context, e Entry, top string) (version string, too
 	return version, tools, nil
 }
 
-// commandIn is the entry's command in the repository top, or in the current
+// prepareCommand is the entry's command in the repository top, or in the current
 // folder where there is none.
-func (e Entry) commandIn(ctx context.Context, top string) (*exec.Cmd, error) {
+func (e Entry) prepareCommand(ctx context.Context, top string) (*exec.Cmd, error) {
 	if e.Command == "" {
 		return nil, errors.New("the entry has neither a command nor a URL")
 	}

@@ -24,81 +24,81 @@ func (jsonFormat) decode(src []byte) (map[string]any, error) {
 
 	doc := map[string]any{}
 	if err := json.Unmarshal(root.Pack(), &doc); err != nil {
-		return nil, broken(err)
+		return nil, unreadableError(err)
 	}
 
 	return doc, nil
 }
 
-func (jsonFormat) put(src []byte, path []string, set []field, drop [][]string) ([]byte, error) {
+func (jsonFormat) setEntry(src []byte, path []string, set []field, drop [][]string) ([]byte, error) {
 	root, writer, err := parseJSON(src)
 	if err != nil {
 		return nil, err
 	}
 
-	entry, at, err := writer.descend(root.Value.(*hujson.Object), path, spot{})
+	entry, at, err := writer.ensureObject(root.Value.(*hujson.Object), path, objectLayout{})
 	if err != nil {
 		return nil, err
 	}
 
 	for _, p := range drop {
-		if err := writer.drop(entry, p, false); err != nil {
+		if err := writer.removePath(entry, p, false); err != nil {
 			return nil, err
 		}
 	}
 
 	for _, f := range set {
-		obj, here, err := writer.descend(entry, f.path[:len(f.path)-1], at)
+		obj, here, err := writer.ensureObject(entry, f.path[:len(f.path)-1], at)
 		if err != nil {
 			return nil, err
 		}
 		key := f.path[len(f.path)-1]
 
-		m, err := writer.member(obj, key)
+		m, err := writer.findMember(obj, key)
 		if err != nil {
 			return nil, err
 		}
 
 		if m == nil {
-			m = writer.add(obj, key, here)
+			m = writer.addMember(obj, key, here)
 		}
-		m.Value.Value = jsonLiteral(f.value)
+		m.Value.Value = jsonValue(f.value)
 	}
 
-	return writer.pack(root), nil
+	return writer.encode(root), nil
 }
 
-func (jsonFormat) cut(src []byte, path []string, parents bool) ([]byte, error) {
+func (jsonFormat) removePath(src []byte, path []string, parents bool) ([]byte, error) {
 	root, writer, err := parseJSON(src)
 	if err != nil {
 		return nil, err
 	}
 
-	if err := writer.drop(root.Value.(*hujson.Object), path, parents); err != nil {
+	if err := writer.removePath(root.Value.(*hujson.Object), path, parents); err != nil {
 		return nil, err
 	}
 
-	return writer.pack(root), nil
+	return writer.encode(root), nil
 }
 
 // jsonWriter is how this file is written.
 type jsonWriter struct {
-	src    []byte // without the mark
-	marked bool
-	nl     string
-	unit   string // one step of indentation
+	src     []byte // without the mark
+	hasMark bool
+	nl      string
+	unit    string // one step of indentation
 }
 
-// spot is where an object stands: the indentation of its key, and whether it
+// objectLayout is where an object stands: the indentation of its key, and whether it
 // is written on one line.
-type spot struct {
+type objectLayout struct {
 	indent string
 	inline bool
 }
 
 func parseJSON(src []byte) (*hujson.Value, *jsonWriter, error) {
-	writer := &jsonWriter{src: bytes.TrimPrefix(src, mark), marked: bytes.HasPrefix(src, mark), nl: newline(src),
-		unit: "  "}
+	writer := &jsonWriter{src: bytes.TrimPrefix(src, byteOrderMark), hasMark: bytes.HasPrefix(src, byteOrderMark),
+		nl: lineEnding(src), unit: "  "}
 
 	text := writer.src
 	if len(bytes.TrimSpace(text)) == 0 {
@@ -107,12 +107,13 @@ func parseJSON(src []byte) (*hujson.Value, *jsonWriter, error) {
 
 	root, err := hujson.Parse(text)
 	if err != nil {
-		return nil, nil, broken(errors.New(strings.TrimPrefix(err.Error(), "hujson: ")))
+		return nil, nil, unreadableError(errors.New(strings.TrimPrefix(err.Error(), "hujson: ")))
 	}
 
 	obj, ok := root.Value.(*hujson.Object)
 	if !ok {
-		return nil, nil, broken(fmt.Errorf("line %d: the file holds no object", writer.line(root.StartOffset)))
+		return nil, nil, unreadableError(fmt.Errorf("line %d: the file holds no object",
+			writer.lineNumber(root.StartOffset)))
 	}
 
 	if len(obj.Members) > 0 {
@@ -124,10 +125,10 @@ func parseJSON(src []byte) (*hujson.Value, *jsonWriter, error) {
 	return &root, writer, nil
 }
 
-func (w *jsonWriter) pack(root *hujson.Value) []byte {
+func (w *jsonWriter) encode(root *hujson.Value) []byte {
 	out := root.Pack()
-	if w.marked {
-		out = append(bytes.Clone(mark), out...)
+	if w.hasMark {
+		out = append(bytes.Clone(byteOrderMark), out...)
 	}
 
 	return out
@@ -145,8 +146,8 @@ func indentation(extra hujson.Extra) string {
 	return string(line[:len(line)-len(bytes.TrimLeft(line, " \t"))])
 }
 
-// oneLine is true if the object has members, and no line end between them.
-func oneLine(obj *hujson.Object) bool {
+// isOneLine is true if the object has members, and no line end between them.
+func isOneLine(obj *hujson.Object) bool {
 	for _, m := range obj.Members {
 		if bytes.ContainsRune(m.Name.BeforeExtra, '\n') {
 			return false
@@ -156,35 +157,37 @@ func oneLine(obj *hujson.Object) bool {
 	return len(obj.Members) > 0 && !bytes.ContainsRune(obj.AfterExtra, '\n')
 }
 
-// descend walks to the object that path names, and makes what is missing.
-func (w *jsonWriter) descend(obj *hujson.Object, path []string, at spot) (*hujson.Object, spot, error) {
+// ensureObject walks to the object that path names, and makes what is missing.
+func (w *jsonWriter) ensureObject(
+	obj *hujson.Object, path []string, at objectLayout,
+) (*hujson.Object, objectLayout, error) {
 	for _, key := range path {
-		at.inline = at.inline || oneLine(obj)
+		at.inline = at.inline || isOneLine(obj)
 
-		m, err := w.member(obj, key)
+		m, err := w.findMember(obj, key)
 		if err != nil {
 			return nil, at, err
 		}
 
 		if m == nil {
-			m = w.add(obj, key, at)
+			m = w.addMember(obj, key, at)
 			m.Value.Value = &hujson.Object{}
 		}
-		at.indent = w.within(obj, at)
+		at.indent = w.memberIndent(obj, at)
 
 		inner, ok := m.Value.Value.(*hujson.Object)
 		if !ok {
-			return nil, at, strange("line %d: %q is not an object", w.line(m.Value.StartOffset), key)
+			return nil, at, uneditableError("line %d: %q is not an object", w.lineNumber(m.Value.StartOffset), key)
 		}
 		obj = inner
 	}
-	at.inline = at.inline || oneLine(obj)
+	at.inline = at.inline || isOneLine(obj)
 
 	return obj, at, nil
 }
 
-// within is the indentation of obj's members.
-func (w *jsonWriter) within(obj *hujson.Object, at spot) string {
+// memberIndent is the indentation of obj's members.
+func (w *jsonWriter) memberIndent(obj *hujson.Object, at objectLayout) string {
 	if n := len(obj.Members); n > 0 {
 		if before := obj.Members[n-1].Name.BeforeExtra; bytes.ContainsRune(before, '\n') {
 			return indentation(before)
@@ -194,9 +197,9 @@ func (w *jsonWriter) within(obj *hujson.Object, at spot) string {
 	return at.indent + w.unit
 }
 
-// member is the member with that name, nil if there is none. Clients disagree
+// findMember is the member with that name, nil if there is none. Clients disagree
 // on which of two counts, so two are refused.
-func (w *jsonWriter) member(obj *hujson.Object, key string) (*hujson.ObjectMember, error) {
+func (w *jsonWriter) findMember(obj *hujson.Object, key string) (*hujson.ObjectMember, error) {
 	var found *hujson.ObjectMember
 
 	for i := range obj.Members {
@@ -206,7 +209,8 @@ func (w *jsonWriter) member(obj *hujson.Object, key string) (*hujson.ObjectMembe
 		}
 
 		if found != nil {
-			return nil, strange("line %d: %q stands here a second time", w.line(obj.Members[i].Name.StartOffset), key)
+			return nil, uneditableError("line %d: %q stands here a second time",
+				w.lineNumber(obj.Members[i].Name.StartOffset), key)
 		}
 		found = &obj.Members[i]
 	}
@@ -214,9 +218,9 @@ func (w *jsonWriter) member(obj *hujson.Object, key string) (*hujson.ObjectMembe
 	return found, nil
 }
 
-// add appends a member whose value is still to be set. Comments after the last
+// addMember appends a member whose value is still to be set. Comments after the last
 // member stay where they are, before the new one; a trailing comma stays one.
-func (w *jsonWriter) add(obj *hujson.Object, key string, at spot) *hujson.ObjectMember {
+func (w *jsonWriter) addMember(obj *hujson.Object, key string, at objectLayout) *hujson.ObjectMember {
 	m := hujson.ObjectMember{Name: hujson.Value{Value: hujson.String(key)},
 		Value: hujson.Value{BeforeExtra: hujson.Extra(" ")}}
 	n := len(obj.Members)
@@ -234,7 +238,7 @@ func (w *jsonWriter) add(obj *hujson.Object, key string, at spot) *hujson.Object
 		}
 		m.Name.BeforeExtra = hujson.Extra(comments + sep)
 	} else {
-		ind := w.within(obj, at)
+		ind := w.memberIndent(obj, at)
 
 		m.Name.BeforeExtra = hujson.Extra(comments + w.nl + ind)
 		if i := strings.LastIndexByte(closing, '\n'); i >= 0 && n > 0 {
@@ -253,10 +257,10 @@ func (w *jsonWriter) add(obj *hujson.Object, key string, at spot) *hujson.Object
 	return &obj.Members[n]
 }
 
-// drop removes what path names below obj, if it is there; with parents, also
+// removePath removes what path names below obj, if it is there; with parents, also
 // the objects on the way that are empty then.
-func (w *jsonWriter) drop(obj *hujson.Object, path []string, parents bool) error {
-	m, err := w.member(obj, path[0])
+func (w *jsonWriter) removePath(obj *hujson.Object, path []string, parents bool) error {
+	m, err := w.findMember(obj, path[0])
 	if m == nil || err != nil {
 		return err
 	}
@@ -267,7 +271,7 @@ func (w *jsonWriter) drop(obj *hujson.Object, path []string, parents bool) error
 			return nil
 		}
 
-		if err := w.drop(inner, path[1:], parents); err != nil {
+		if err := w.removePath(inner, path[1:], parents); err != nil {
 			return err
 		}
 
@@ -278,7 +282,7 @@ func (w *jsonWriter) drop(obj *hujson.Object, path []string, parents bool) error
 
 	for i := range obj.Members {
 		if &obj.Members[i] == m {
-			take(obj, i)
+			removeMember(obj, i)
 			break
 		}
 	}
@@ -286,8 +290,8 @@ func (w *jsonWriter) drop(obj *hujson.Object, path []string, parents bool) error
 	return nil
 }
 
-// take removes member i, and keeps the comments before it.
-func take(obj *hujson.Object, i int) {
+// removeMember removes member i, and keeps the comments before it.
+func removeMember(obj *hujson.Object, i int) {
 	m, n := obj.Members[i], len(obj.Members)
 	before := string(m.Name.BeforeExtra)
 
@@ -319,11 +323,11 @@ func take(obj *hujson.Object, i int) {
 	obj.Members = append(obj.Members[:i:i], obj.Members[i+1:]...)
 }
 
-func (w *jsonWriter) line(offset int) int {
+func (w *jsonWriter) lineNumber(offset int) int {
 	return 1 + bytes.Count(w.src[:min(offset, len(w.src))], []byte("\n"))
 }
 
-func jsonLiteral(v any) hujson.ValueTrimmed {
+func jsonValue(v any) hujson.ValueTrimmed {
 	switch v := v.(type) {
 	case bool:
 		return hujson.Bool(v)

@@ -23,9 +23,9 @@ type Extra struct {
 	kind  extraKind
 }
 
-// Found is an extra as it stands on disk.
-type Found struct {
-	There   bool
+// ExtraState is an extra as it stands on disk.
+type ExtraState struct {
+	Exists  bool
 	Edited  bool   // by a person, so that neither install nor uninstall touches it
 	Version string // of the Ratchet that wrote it; "" of a hook
 	Program string // that a hook runs; else ""
@@ -41,15 +41,15 @@ type extra struct {
 // extraKind plans the changes of one kind of extra. Before is the whole file,
 // nil if there is none.
 type extraKind interface {
-	put(p *Plan, l Loop) error
-	cut(p *Plan) error
-	find(text []byte) (Found, error)
+	planInstall(p *Plan, l Loop) error
+	planUninstall(p *Plan) error
+	readState(text []byte) (ExtraState, error)
 }
 
-// Loop returns what --with-loop writes for the client in that scope, in the
+// LoopExtras returns what --with-loop writes for the client in that scope, in the
 // order in which it is installed; none where the client has nothing of the
 // kind. top is as for File.
-func (c Client) Loop(machine Machine, scope Scope, top string) []Extra {
+func (c Client) LoopExtras(machine Machine, scope Scope, top string) []Extra {
 	var out []Extra
 
 	for _, e := range c.loop {
@@ -59,7 +59,7 @@ func (c Client) Loop(machine Machine, scope Scope, top string) []Extra {
 		}
 
 		for _, p := range places {
-			if file := machine.path(p, top); file != "" {
+			if file := machine.resolvePath(p, top); file != "" {
 				out = append(out, Extra{About: e.about, File: file, kind: e.kind})
 				break
 			}
@@ -69,17 +69,17 @@ func (c Client) Loop(machine Machine, scope Scope, top string) []Extra {
 	return out
 }
 
-// Shared names another client whose loop in this scope uses the same extra and
+// SharedWith names another client whose loop in this scope uses the same extra and
 // is installed, "" if there is none.
-func (c Client) Shared(e Extra, m Machine, scope Scope, top string) string {
-	for _, other := range table() {
-		all := other.Loop(m, scope, top)
+func (c Client) SharedWith(e Extra, m Machine, scope Scope, top string) string {
+	for _, other := range clientTable() {
+		all := other.LoopExtras(m, scope, top)
 		uses, there := false, false
 
 		for _, o := range all {
 			if o.File == e.File && o.About == e.About {
 				uses = true
-			} else if f, err := o.Look(); err == nil && f.There {
+			} else if f, err := o.ReadState(); err == nil && f.Exists {
 				there = true
 			}
 		}
@@ -92,19 +92,19 @@ func (c Client) Shared(e Extra, m Machine, scope Scope, top string) string {
 	return ""
 }
 
-// Install plans the extra. What a person edited is left alone (Left).
-func (e Extra) Install(l Loop) (*Plan, error) {
-	plan, err := open(e.File)
+// PlanInstall plans the extra. What a person edited is left alone (Left).
+func (e Extra) PlanInstall(l Loop) (*Plan, error) {
+	plan, err := openPlan(e.File)
 	if err != nil {
 		return nil, err
 	}
 
-	return plan, plan.in(byHand(e.kind.put(plan, l)))
+	return plan, plan.wrapError(adviseOnLoop(e.kind.planInstall(plan, l)))
 }
 
-// Uninstall plans its removal. What a person edited is left alone (Left).
-func (e Extra) Uninstall() (*Plan, error) {
-	plan, err := open(e.File)
+// PlanUninstall plans its removal. What a person edited is left alone (Left).
+func (e Extra) PlanUninstall() (*Plan, error) {
+	plan, err := openPlan(e.File)
 	if err != nil {
 		return nil, err
 	}
@@ -114,23 +114,23 @@ func (e Extra) Uninstall() (*Plan, error) {
 		return plan, nil
 	}
 
-	return plan, plan.in(byHand(e.kind.cut(plan)))
+	return plan, plan.wrapError(adviseOnLoop(e.kind.planUninstall(plan)))
 }
 
-// Look says what of the extra is on disk.
-func (e Extra) Look() (Found, error) {
-	plan, err := open(e.File)
+// ReadState says what of the extra is on disk.
+func (e Extra) ReadState() (ExtraState, error) {
+	plan, err := openPlan(e.File)
 	if err != nil || plan.Before == nil {
-		return Found{}, err
+		return ExtraState{}, err
 	}
-	f, err := e.kind.find(plan.Before)
+	f, err := e.kind.readState(plan.Before)
 
-	return f, plan.in(byHand(err))
+	return f, plan.wrapError(adviseOnLoop(err))
 }
 
-// byHand gives the next step of a file that can't be edited, which for an extra
+// adviseOnLoop gives the next step of a file that can't be edited, which for an extra
 // is another one than for the entry.
-func byHand(err error) error {
+func adviseOnLoop(err error) error {
 	var e *research.Error
 	if errors.As(err, &e) && e.Code == research.CodeUnsupported {
 		return research.Errorf(e.Code, "mend the file, and run it again; or leave --with-loop out", "%w", err)
@@ -146,20 +146,20 @@ var hookPattern = regexp.MustCompile(`^(?:'((?:[^']|'\\'')*ratchet[^'/]*)'|"([^"
 // stop; dir names the repository, "" for the one that the client has open. A
 // program that is gone, or too old to know, lets the agent stop.
 func HookCommand(machine Machine, program, dir string) string {
-	s := quoted(machine, program)
+	s := quoteWord(machine, program)
 	if dir != "" {
-		s += " -C " + quoted(machine, dir)
+		s += " -C " + quoteWord(machine, dir)
 	}
 
 	return s + " hook stop || exit 0"
 }
 
-var plain = regexp.MustCompile(`^[\w@%+=:,./-]+$`)
+var plainWord = regexp.MustCompile(`^[\w@%+=:,./-]+$`)
 
-// quoted is a word of a shell's command line.
-func quoted(machine Machine, word string) string {
+// quoteWord is a word of a shell's command line.
+func quoteWord(machine Machine, word string) string {
 	switch {
-	case plain.MatchString(word):
+	case plainWord.MatchString(word):
 		return word
 	case machine.GOOS == "windows":
 		return `"` + word + `"`
@@ -168,8 +168,8 @@ func quoted(machine Machine, word string) string {
 	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
-// CheckLoop refuses a client that has nothing to keep its agent going.
-func (c Client) CheckLoop() error {
+// CheckLoopSupport refuses a client that has nothing to keep its agent going.
+func (c Client) CheckLoopSupport() error {
 	if len(c.loop) == 0 {
 		return research.Errorf(research.CodeUnsupported,
 			"leave --with-loop out, and give the agent the prompt `loop` of the server",

@@ -26,8 +26,8 @@ type LoopStep struct {
 func (c Client) InstallLoop(machine Machine, scope Scope, top string, l Loop) ([]LoopStep, error) {
 	var steps []LoopStep
 
-	for _, e := range c.Loop(machine, scope, top) {
-		step := LoopStep{Extra: e, plan: func() (*Plan, error) { return e.Install(l) }}
+	for _, e := range c.LoopExtras(machine, scope, top) {
+		step := LoopStep{Extra: e, plan: func() (*Plan, error) { return e.PlanInstall(l) }}
 		if _, err := step.plan(); err != nil {
 			return nil, err
 		}
@@ -42,9 +42,9 @@ func (c Client) InstallLoop(machine Machine, scope Scope, top string, l Loop) ([
 func (c Client) UninstallLoop(machine Machine, scope Scope, top string) []LoopStep {
 	var steps []LoopStep
 
-	for _, e := range c.Loop(machine, scope, top) {
-		step := LoopStep{Extra: e, plan: e.Uninstall}
-		if other := c.Shared(e, machine, scope, top); other != "" {
+	for _, e := range c.LoopExtras(machine, scope, top) {
+		step := LoopStep{Extra: e, plan: e.PlanUninstall}
+		if other := c.SharedWith(e, machine, scope, top); other != "" {
 			step.keep = other + " uses it too"
 		}
 
@@ -109,14 +109,14 @@ func InspectLoop(
 ) []LoopState {
 	var states []LoopState
 
-	for _, e := range client.Loop(machine, scope, top) {
-		found, err := e.Look()
+	for _, e := range client.LoopExtras(machine, scope, top) {
+		found, err := e.ReadState()
 
 		state := LoopState{About: e.About, File: e.File, Version: found.Version, Edited: found.Edited}
 		switch {
 		case err != nil:
 			state.Problem = research.Describe(err).Msg
-		case !found.There:
+		case !found.Exists:
 			continue
 		case found.Program != "":
 			if _, err := lookPath(found.Program); err != nil {

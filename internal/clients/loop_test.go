@@ -20,35 +20,35 @@ import (
 var loop = clients.Loop{Version: "1.2", Guide: "# The loop\n\nRepeat: edit, `run_experiment{hypothesis}`.\n",
 	Hook: "/home/ada/.local/bin/ratchet hook stop || exit 0"}
 
-// loopSamples are testdata/loop: the comment names the client and the extra.
-func loopSamples(t *testing.T) []sample {
+// readLoopSamples are testdata/loop: the comment names the client and the extra.
+func readLoopSamples(t *testing.T) []sample {
 	t.Helper()
-	return samplesIn(t, "testdata/loop", 20)
+	return readSamplesIn(t, "testdata/loop", 20)
 }
 
-// extra lays the sample in the extra's place of a scratch repository.
-func (s sample) extra(t *testing.T) clients.Extra {
+// writeExtra lays the sample in the extra's place of a scratch repository.
+func (s sample) writeExtra(t *testing.T) clients.Extra {
 	t.Helper()
 	top := t.TempDir()
 	m := clients.Machine{GOOS: "linux", Home: filepath.Join(top, "home"), Getenv: func(string) string { return "" }}
-	all := s.client.Loop(m, clients.Project, top)
+	all := s.client.LoopExtras(m, clients.Project, top)
 
 	i := slices.IndexFunc(all, func(e clients.Extra) bool { return e.About == s.flags[0] })
 	if i < 0 {
 		t.Fatalf("%s has no %s", s.client.Name, s.flags[0])
 	}
 
-	if e := all[i]; !s.has("absent") {
+	if e := all[i]; !s.hasFlag("absent") {
 		if err := os.MkdirAll(filepath.Dir(e.File), 0o777); err != nil {
 			t.Fatal(err)
 		}
-		write(t, e.File, s.real(s.part("before")))
+		writeFile(t, e.File, s.toFileText(s.archivePart("before")))
 	}
 
 	return all[i]
 }
 
-func carryOut(t *testing.T, p *clients.Plan, err error) clients.Action {
+func applyPlan(t *testing.T, p *clients.Plan, err error) clients.Action {
 	t.Helper()
 
 	if err == nil {
@@ -63,28 +63,29 @@ func carryOut(t *testing.T, p *clients.Plan, err error) clients.Action {
 }
 
 func TestLoopSamples(t *testing.T) {
-	for _, s := range loopSamples(t) {
+	for _, s := range readLoopSamples(t) {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
 			results := map[string][]byte{}
-			e := s.extra(t)
+			e := s.writeExtra(t)
 
-			p, err := e.Install(loop)
+			p, err := e.PlanInstall(loop)
 			if err != nil {
 				results["installed"] = []byte("refused: " + strings.ReplaceAll(err.Error(), filepath.Dir(e.File),
 					"") + "\nnext: " + research.Describe(err).Next + "\n")
 			} else {
-				carryOut(t, p, nil)
-				results["installed"] = append([]byte("("+string(p.Action)+")\n"), s.shown(read(t, e.File))...)
+				applyPlan(t, p, nil)
+				results["installed"] = append([]byte("("+string(p.Action)+")\n"),
+					s.toArchiveText(readFile(t, e.File))...)
 			}
 
-			e = s.extra(t)
-			if p, err := e.Uninstall(); err == nil && p.Action != clients.None {
-				results["removed"] = append([]byte("("+string(p.Action)+")\n"), s.shown(p.After)...)
+			e = s.writeExtra(t)
+			if p, err := e.PlanUninstall(); err == nil && p.Action != clients.None {
+				results["removed"] = append([]byte("("+string(p.Action)+")\n"), s.toArchiveText(p.After)...)
 			}
 
 			for _, name := range []string{"installed", "removed"} {
-				if got, want := results[name], s.part(name); !*update && !bytes.Equal(got, want) {
+				if got, want := results[name], s.archivePart(name); !*update && !bytes.Equal(got, want) {
 					t.Errorf("%s (run with -update to accept):\n%s", name, cmp.Diff(string(want), string(got)))
 				}
 			}
@@ -98,7 +99,7 @@ func TestLoopSamples(t *testing.T) {
 						s.archive.Files = append(s.archive.Files, txtar.File{Name: name, Data: results[name]})
 					}
 				}
-				write(t, s.file, txtar.Format(s.archive))
+				writeFile(t, s.file, txtar.Format(s.archive))
 			}
 		})
 	}
@@ -112,44 +113,44 @@ func TestLoopThereAndBack(t *testing.T) {
 	newer.Version, newer.Guide, newer.Hook = "1.3", "# Another loop\n",
 		clients.HookCommand(clients.Machine{GOOS: "linux"}, "/home/o'brien/bin/ratchet", "")
 
-	for _, s := range loopSamples(t) {
+	for _, s := range readLoopSamples(t) {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
-			e := s.extra(t)
-			before := read(t, e.File)
+			e := s.writeExtra(t)
+			before := readFile(t, e.File)
 
-			p, err := e.Install(loop)
+			p, err := e.PlanInstall(loop)
 			if err != nil || p.Action != clients.Added {
 				t.Skip("the sample is refused, or has it")
 			}
-			carryOut(t, p, nil)
+			applyPlan(t, p, nil)
 
 			for _, l := range []clients.Loop{loop, newer} {
-				p, err := e.Install(l)
-				if action := carryOut(t, p, err); action != clients.None && action != clients.Updated ||
+				p, err := e.PlanInstall(l)
+				if action := applyPlan(t, p, err); action != clients.None && action != clients.Updated ||
 					(action == clients.None) != (l == loop) {
 					t.Errorf("version %s over 1.2: %s", l.Version, action)
 				}
 
-				f, err := e.Look()
-				if err != nil || !f.There || f.Edited || f.Version != l.Version && f.Program == "" ||
+				f, err := e.ReadState()
+				if err != nil || !f.Exists || f.Edited || f.Version != l.Version && f.Program == "" ||
 					f.Program != "" && !strings.HasSuffix(f.Program, "/bin/ratchet") {
 					t.Errorf("version %s is found as %+v, %v", l.Version, f, err)
 				}
 			}
-			p, err = e.Uninstall()
-			carryOut(t, p, err)
+			p, err = e.PlanUninstall()
+			applyPlan(t, p, err)
 
-			if got := read(t, e.File); !bytes.Equal(got, before) || (got == nil) != (before == nil) {
+			if got := readFile(t, e.File); !bytes.Equal(got, before) || (got == nil) != (before == nil) {
 				t.Errorf("uninstall left\n%q, want\n%q", got, before)
 			}
 
-			p, err = e.Uninstall()
-			if action := carryOut(t, p, err); action != clients.None {
+			p, err = e.PlanUninstall()
+			if action := applyPlan(t, p, err); action != clients.None {
 				t.Errorf("a second uninstall: %s", action)
 			}
 
-			if f, err := e.Look(); err != nil || f.There {
+			if f, err := e.ReadState(); err != nil || f.Exists {
 				t.Errorf("it is still found: %+v, %v", f, err)
 			}
 		})
@@ -158,28 +159,28 @@ func TestLoopThereAndBack(t *testing.T) {
 
 // A text that a person edited stays as it is, whatever is asked.
 func TestLoopLeavesEditsAlone(t *testing.T) {
-	for _, s := range loopSamples(t) {
-		if s.has("hook") || !s.has("absent") {
+	for _, s := range readLoopSamples(t) {
+		if s.hasFlag("hook") || !s.hasFlag("absent") {
 			continue
 		}
 		t.Run(s.name, func(t *testing.T) {
-			e := s.extra(t)
-			p, err := e.Install(loop)
-			carryOut(t, p, err)
-			edited := bytes.Replace(read(t, e.File), []byte("campaign"), []byte("crusade"), 1)
-			write(t, e.File, edited)
+			e := s.writeExtra(t)
+			p, err := e.PlanInstall(loop)
+			applyPlan(t, p, err)
+			edited := bytes.Replace(readFile(t, e.File), []byte("campaign"), []byte("crusade"), 1)
+			writeFile(t, e.File, edited)
 
-			p, err = e.Install(loop)
-			if action := carryOut(t, p, err); action != clients.Left {
+			p, err = e.PlanInstall(loop)
+			if action := applyPlan(t, p, err); action != clients.Left {
 				t.Errorf("install: %s", action)
 			}
 
-			p, err = e.Uninstall()
-			if action := carryOut(t, p, err); action != clients.Left || !bytes.Equal(read(t, e.File), edited) {
+			p, err = e.PlanUninstall()
+			if action := applyPlan(t, p, err); action != clients.Left || !bytes.Equal(readFile(t, e.File), edited) {
 				t.Errorf("uninstall: %s", action)
 			}
 
-			if f, err := e.Look(); err != nil || !f.There || !f.Edited {
+			if f, err := e.ReadState(); err != nil || !f.Exists || !f.Edited {
 				t.Errorf("found as %+v, %v", f, err)
 			}
 		})
@@ -189,15 +190,15 @@ func TestLoopLeavesEditsAlone(t *testing.T) {
 // The texts with the real guide: TOML that gives the text, and nothing that a
 // client would expand.
 func TestLoopTexts(t *testing.T) {
-	guide, _ := prompts.Get("loop")
+	guide, _ := prompts.FindPrompt("loop")
 	l := loop
 	l.Guide = guide.Text
 	top := t.TempDir()
 
 	m := clients.Machine{GOOS: "linux", Home: top, Getenv: func(string) string { return "" }}
-	for _, c := range clients.Table() {
-		for _, e := range c.Loop(m, clients.Project, top) {
-			p, err := e.Install(l)
+	for _, c := range clients.AllClients() {
+		for _, e := range c.LoopExtras(m, clients.Project, top) {
+			p, err := e.PlanInstall(l)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -9,7 +9,7 @@ import (
 
 // keepOwner gives f the owner of file.
 func keepOwner(f *os.File, file string) error {
-	is, err := f.Stat()
+	now, err := f.Stat()
 	if err != nil {
 		return err
 	}
@@ -18,12 +18,16 @@ func keepOwner(f *os.File, file string) error {
 	if err != nil {
 		return err
 	}
-	a, ok := is.Sys().(*syscall.Stat_t)
 
-	b, okay := want.Sys().(*syscall.Stat_t)
-	if !ok || !okay || a.Uid == b.Uid && a.Gid == b.Gid {
+	from, ok := now.Sys().(*syscall.Stat_t)
+	if !ok {
 		return nil
 	}
 
-	return f.Chown(int(b.Uid), int(b.Gid))
+	to, ok := want.Sys().(*syscall.Stat_t)
+	if !ok || from.Uid == to.Uid && from.Gid == to.Gid {
+		return nil
+	}
+
+	return f.Chown(int(to.Uid), int(to.Gid))
 }

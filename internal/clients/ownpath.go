@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// OwnPath is the path of this program that a client's configuration should
+// FindOwnPath is the path of this program that a client's configuration should
 // name: a link that stays (on PATH, or in ~/.local/bin) before the file that it
 // points to now. The notes say where that path will not last.
-func OwnPath(home string) (string, []string, error) {
+func FindOwnPath(home string) (string, []string, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return "", nil, fmt.Errorf("find the program's own file: %w", err)
@@ -74,9 +74,9 @@ func warnOfPath(path string) []string {
 	return nil
 }
 
-// RepositoryTop is the top of the repository that dir (default: the current
+// FindRepositoryTop is the top of the repository that dir (default: the current
 // folder) lies in, absolute, or "".
-func RepositoryTop(dir string) string {
+func FindRepositoryTop(dir string) string {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return ""

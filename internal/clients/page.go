@@ -14,16 +14,16 @@ import (
 // they were, so that a person's edits are seen.
 var signature = regexp.MustCompile(`ratchet (\S+), sha256:([0-9a-f]{12})`)
 
-func signed(version, text string) string {
-	return fmt.Sprintf("ratchet %s, sha256:%s", strings.Join(strings.Fields(version), "_"), digest(text))
+func formatSignature(version, text string) string {
+	return fmt.Sprintf("ratchet %s, sha256:%s", strings.Join(strings.Fields(version), "_"), shortDigest(text))
 }
 
-func digest(text string) string {
+func shortDigest(text string) string {
 	return fmt.Sprintf("%x", sha256.Sum256([]byte(text)))[:12]
 }
 
-// lines is text with the line ends that digests are made of.
-func lines(text []byte) string { return strings.ReplaceAll(string(text), "\r\n", "\n") }
+// normalizeLineEnds is text with the line ends that digests are made of.
+func normalizeLineEnds(text []byte) string { return strings.ReplaceAll(string(text), "\r\n", "\n") }
 
 // page is a file of Ratchet's own; its last line is the signature, in a comment.
 type page struct {
@@ -31,38 +31,40 @@ type page struct {
 	begin, finish string // of the comment
 }
 
-func (k page) text(l Loop) string {
+func (k page) signedText(l Loop) string {
 	text := k.render(l)
-	return text + k.begin + signed(l.Version, text) + k.finish + "\n"
+	return text + k.begin + formatSignature(l.Version, text) + k.finish + "\n"
 }
 
-func (k page) find(text []byte) (Found, error) {
-	all := lines(text)
+func (k page) readState(text []byte) (ExtraState, error) {
+	all := normalizeLineEnds(text)
 
 	at := signature.FindAllStringSubmatchIndex(all, -1)
 	if len(at) == 0 {
-		return Found{Edited: true}, nil
+		return ExtraState{Edited: true}, nil
 	}
+
+	// The last signature counts, and nothing may follow its line.
 	m := at[len(at)-1]
 	line := strings.LastIndexByte(all[:m[0]], '\n') + 1
 	_, after, _ := strings.Cut(all[m[1]:], "\n")
-	edited := all[m[4]:m[5]] != digest(all[:line]) || strings.TrimSpace(after) != ""
+	edited := all[m[4]:m[5]] != shortDigest(all[:line]) || strings.TrimSpace(after) != ""
 
-	return Found{There: true, Edited: edited, Version: all[m[2]:m[3]]}, nil
+	return ExtraState{Exists: true, Edited: edited, Version: all[m[2]:m[3]]}, nil
 }
 
-func (k page) put(plan *Plan, l Loop) error {
-	want := []byte(k.text(l))
+func (k page) planInstall(plan *Plan, l Loop) error {
+	want := []byte(k.signedText(l))
 	if plan.Before == nil {
 		plan.Action, plan.After, plan.Mode = Added, want, 0o644
 		return nil
 	}
 
-	f, err := k.find(plan.Before)
+	f, err := k.readState(plan.Before)
 	switch {
 	case err != nil:
 		return err
-	case lines(plan.Before) == string(want):
+	case normalizeLineEnds(plan.Before) == string(want):
 		plan.After = plan.Before
 	case f.Edited:
 		plan.Action, plan.After = Left, plan.Before
@@ -73,12 +75,12 @@ func (k page) put(plan *Plan, l Loop) error {
 	return nil
 }
 
-func (k page) cut(plan *Plan) error {
-	f, err := k.find(plan.Before)
+func (k page) planUninstall(plan *Plan) error {
+	f, err := k.readState(plan.Before)
 	switch {
 	case err != nil:
 		return err
-	case !f.There: // somebody else's
+	case !f.Exists: // somebody else's
 	case f.Edited:
 		plan.Action = Left
 	default:
@@ -96,14 +98,14 @@ const blockEnd = "<!-- /ratchet -->"
 
 var blockBegin = regexp.MustCompile(`<!-- ` + signature.String() + ` -->\n`)
 
-func (k block) text(l Loop) string {
+func (k block) signedText(l Loop) string {
 	text := k.render(l)
-	return "<!-- " + signed(l.Version, text) + " -->\n" + text + blockEnd + "\n"
+	return "<!-- " + formatSignature(l.Version, text) + " -->\n" + text + blockEnd + "\n"
 }
 
-// place is where the block stands in all, which has plain line ends; end is
+// locateBlock is where the block stands in all, which has plain line ends; end is
 // after its last line end.
-func (k block) place(all string) (begin, inner, end int, f Found, err error) {
+func (k block) locateBlock(all string) (begin, inner, end int, f ExtraState, err error) {
 	at := blockBegin.FindAllStringSubmatchIndex(all, -1)
 	if len(at) == 0 {
 		return 0, 0, 0, f, nil
@@ -112,7 +114,7 @@ func (k block) place(all string) (begin, inner, end int, f Found, err error) {
 
 	n := strings.Index(all[inner:], blockEnd)
 	if len(at) > 1 || n < 0 {
-		return 0, 0, 0, f, strange("Ratchet's block begins twice, or does not end with %s", blockEnd)
+		return 0, 0, 0, f, uneditableError("Ratchet's block begins twice, or does not end with %s", blockEnd)
 	}
 
 	end = inner + n + len(blockEnd)
@@ -120,31 +122,31 @@ func (k block) place(all string) (begin, inner, end int, f Found, err error) {
 		end++
 	}
 
-	return begin, inner, end, Found{There: true, Version: all[at[0][2]:at[0][3]],
-		Edited: all[at[0][4]:at[0][5]] != digest(all[inner:inner+n])}, nil
+	return begin, inner, end, ExtraState{Exists: true, Version: all[at[0][2]:at[0][3]],
+		Edited: all[at[0][4]:at[0][5]] != shortDigest(all[inner:inner+n])}, nil
 }
 
-func (k block) find(text []byte) (Found, error) {
-	_, _, _, f, err := k.place(lines(text))
+func (k block) readState(text []byte) (ExtraState, error) {
+	_, _, _, f, err := k.locateBlock(normalizeLineEnds(text))
 	return f, err
 }
 
-func (k block) put(plan *Plan, l Loop) error {
-	all := lines(plan.Before)
+func (k block) planInstall(plan *Plan, l Loop) error {
+	all := normalizeLineEnds(plan.Before)
 
-	begin, _, end, f, err := k.place(all)
+	begin, _, end, f, err := k.locateBlock(all)
 	switch {
 	case err != nil:
 		return err
-	case f.There && f.Edited:
+	case f.Exists && f.Edited:
 		plan.Action, plan.After = Left, plan.Before
-	case f.There && all[begin:end] == k.text(l):
+	case f.Exists && all[begin:end] == k.signedText(l):
 		plan.After = plan.Before
-	case f.There:
-		plan.Action, plan.After = Updated, k.back(plan, all[:begin]+k.text(l)+all[end:])
+	case f.Exists:
+		plan.Action, plan.After = Updated, k.restoreLineEnds(plan, all[:begin]+k.signedText(l)+all[end:])
 		plan.ours = begin == 0 && end == len(all)
 	default:
-		plan.Action, plan.After = Added, k.back(plan, appended(all, k.text(l)))
+		plan.Action, plan.After = Added, k.restoreLineEnds(plan, appendBlock(all, k.signedText(l)))
 	}
 
 	if plan.Before == nil {
@@ -154,8 +156,8 @@ func (k block) put(plan *Plan, l Loop) error {
 	return nil
 }
 
-// appended is the block after the text, with an empty line between them.
-func appended(all, text string) string {
+// appendBlock is the block after the text, with an empty line between them.
+func appendBlock(all, text string) string {
 	if all != "" && !strings.HasSuffix(all, "\n") {
 		all += "\n"
 	}
@@ -167,17 +169,17 @@ func appended(all, text string) string {
 	return all + text
 }
 
-// back gives text the file's line ends.
-func (k block) back(p *Plan, text string) []byte {
-	return []byte(strings.ReplaceAll(text, "\n", newline(p.Before)))
+// restoreLineEnds gives text the file's line ends.
+func (k block) restoreLineEnds(p *Plan, text string) []byte {
+	return []byte(strings.ReplaceAll(text, "\n", lineEnding(p.Before)))
 }
 
-func (k block) cut(plan *Plan) error {
-	all := lines(plan.Before)
+func (k block) planUninstall(plan *Plan) error {
+	all := normalizeLineEnds(plan.Before)
 
-	begin, _, end, f, err := k.place(all)
+	begin, _, end, f, err := k.locateBlock(all)
 	switch {
-	case err != nil || !f.There:
+	case err != nil || !f.Exists:
 		return err
 	case f.Edited:
 		plan.Action = Left
@@ -185,29 +187,33 @@ func (k block) cut(plan *Plan) error {
 	}
 
 	plan.Action = Removed
-	for _, old := range older(plan.File) {
-		if lines(plan.Before) == appended(lines(old), all[begin:end]) {
+	for _, old := range readBackups(plan.File) {
+		if normalizeLineEnds(plan.Before) == appendBlock(normalizeLineEnds(old), all[begin:end]) {
 			plan.After = old
 			return nil
 		}
 	}
 
 	rest := strings.TrimSuffix(all[:begin], "\n") + all[end:]
-	if rest == "" && len(older(plan.File)) == 0 {
+	if rest == "" && len(readBackups(plan.File)) == 0 {
 		plan.Action, plan.After, plan.ours = Deleted, nil, true
 		return nil
 	}
-	plan.After = k.back(plan, rest)
+	plan.After = k.restoreLineEnds(plan, rest)
 
 	return nil
 }
 
-// older are the contents of the file's backups, the newest first.
-func older(file string) [][]byte {
+// readBackups are the contents of the file's backups, the newest first.
+func readBackups(file string) [][]byte {
 	var out [][]byte
-	for _, b := range backups(file) {
-		if old, err := os.ReadFile(b); err == nil && !slices.ContainsFunc(out,
-			func(o []byte) bool { return bytes.Equal(o, old) }) {
+	for _, b := range listBackups(file) {
+		old, err := os.ReadFile(b)
+		if err != nil {
+			continue
+		}
+
+		if !slices.ContainsFunc(out, func(o []byte) bool { return bytes.Equal(o, old) }) {
 			out = append(out, old)
 		}
 	}

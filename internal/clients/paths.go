@@ -34,8 +34,8 @@ const (
 	variable base = "variable" // $NAME/rest, if it is set: rel is NAME:rest
 )
 
-// path is where a place is, "" if this machine has no such place.
-func (m Machine) path(p place, top string) string {
+// resolvePath is where a place is, "" if this machine has no such place.
+func (m Machine) resolvePath(p place, top string) string {
 	xdg := m.Getenv("XDG_CONFIG_HOME")
 	if !filepath.IsAbs(xdg) {
 		xdg = filepath.Join(m.Home, ".config")
@@ -78,10 +78,10 @@ func (m Machine) path(p place, top string) string {
 	return filepath.Join(dir, filepath.FromSlash(p.rel))
 }
 
-// File is the client's configuration file of that scope: the one that has
+// ConfigFile is the client's configuration file of that scope: the one that has
 // Ratchet's entry, else the first that exists, else the one to be made. top is
 // the repository's folder; it is needed for the project scope only.
-func (c Client) File(machine Machine, scope Scope, top string) (string, error) {
+func (c Client) ConfigFile(machine Machine, scope Scope, top string) (string, error) {
 	places := c.user
 	if scope == Project {
 		places = c.project
@@ -99,7 +99,7 @@ func (c Client) File(machine Machine, scope Scope, top string) (string, error) {
 	first, exists := "", ""
 
 	for _, p := range places {
-		file := machine.path(p, top)
+		file := machine.resolvePath(p, top)
 		if file == "" {
 			continue
 		}
@@ -108,7 +108,7 @@ func (c Client) File(machine Machine, scope Scope, top string) (string, error) {
 			return file, nil
 		}
 
-		if _, ok, err := c.Read(file); err == nil && ok {
+		if _, ok, err := c.ReadEntry(file); err == nil && ok {
 			return file, nil
 		}
 
@@ -128,9 +128,9 @@ func (c Client) File(machine Machine, scope Scope, top string) (string, error) {
 	return first, nil
 }
 
-// Found tells why the client seems to be installed on this machine, or "".
+// FindInstallation tells why the client seems to be installed on this machine, or "".
 // look finds a program on PATH, as exec.LookPath does.
-func (c Client) Found(machine Machine, look func(string) (string, error)) string {
+func (c Client) FindInstallation(machine Machine, look func(string) (string, error)) string {
 	for _, b := range c.binary {
 		if at, err := look(b); err == nil {
 			return at
@@ -138,7 +138,7 @@ func (c Client) Found(machine Machine, look func(string) (string, error)) string
 	}
 
 	for _, p := range c.folder {
-		if dir := machine.path(p, ""); dir != "" {
+		if dir := machine.resolvePath(p, ""); dir != "" {
 			if info, err := os.Stat(dir); err == nil && info.IsDir() {
 				return dir
 			}

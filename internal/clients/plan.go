@@ -40,70 +40,72 @@ type Plan struct {
 // maxFile is more than any client writes; what is larger is no configuration.
 const maxFile = 64 << 20
 
-// Install plans the entry for s in file. Values that a person added to the
+// PlanInstall plans the entry for s in file. Values that a person added to the
 // entry stay, and so does their timeout.
-func (c Client) Install(file string, server Server) (*Plan, error) {
-	plan, err := open(file)
+func (c Client) PlanInstall(file string, server Server) (*Plan, error) {
+	plan, err := openPlan(file)
 	if err != nil {
 		return nil, err
 	}
 
-	return plan, plan.in(plan.install(c, server))
+	return plan, plan.wrapError(plan.planInstall(c, server))
 }
 
-func (p *Plan) install(client Client, server Server) error {
+func (p *Plan) planInstall(client Client, server Server) error {
 	doc, err := client.format.decode(p.Before)
 	if err != nil {
 		return err
 	}
 
-	entry, err := entryOf(doc, client.path)
+	entry, err := entryAt(doc, client.path)
 	if err != nil {
 		return err
 	}
 	var set []field
 
-	for _, f := range client.fields(server) {
-		have, ok := lookup(entry, f.path)
-		if !ok || !f.isDefault && !same(have, f.value) {
+	for _, f := range client.entryFields(server) {
+		have, ok := lookupPath(entry, f.path)
+		if !ok || !f.isDefault && !isSameValue(have, f.value) {
 			set = append(set, f)
 		}
 	}
-	drop := client.obsolete(server, entry)
+	drop := client.obsoletePaths(server, entry)
 
 	p.Action = Added
 	if entry != nil {
-		if p.Action = Updated; len(set)+len(drop) == 0 {
+		if len(set)+len(drop) == 0 {
 			p.Action, p.After = None, p.Before
 			return nil
 		}
+
+		p.Action = Updated
 	}
 
-	if p.After, err = client.format.put(p.Before, client.path, set, drop); err != nil {
+	if p.After, err = client.format.setEntry(p.Before, client.path, set, drop); err != nil {
 		return err
 	}
 
-	return p.check(client)
+	return p.checkEdit(client)
 }
 
-// Uninstall plans the removal of Ratchet's entry from file. What install made
+// PlanUninstall plans the removal of Ratchet's entry from file. What install made
 // for it goes too: the file, if there was none, or the table around it.
-func (c Client) Uninstall(file string) (*Plan, error) {
-	plan, err := open(file)
+func (c Client) PlanUninstall(file string) (*Plan, error) {
+	plan, err := openPlan(file)
 	if err != nil {
 		return nil, err
 	}
 
-	return plan, plan.in(plan.uninstall(c))
+	return plan, plan.wrapError(plan.planUninstall(c))
 }
 
-func (p *Plan) uninstall(client Client) error {
+func (p *Plan) planUninstall(client Client) error {
 	doc, err := client.format.decode(p.Before)
 	if err != nil {
 		return err
 	}
 
-	entry, err := entryOf(doc, client.path)
+	entry, err := entryAt(doc, client.path)
 	if err != nil {
 		return err
 	}
@@ -115,7 +117,7 @@ func (p *Plan) uninstall(client Client) error {
 	p.Action = Removed
 	made, known := false, false // who made the table around the entry is not known without a backup
 
-	for _, b := range backups(p.File) {
+	for _, b := range listBackups(p.File) {
 		old, err := os.ReadFile(b)
 		if err != nil {
 			continue
@@ -126,86 +128,87 @@ func (p *Plan) uninstall(client Client) error {
 			continue
 		}
 
-		if e, err := entryOf(was, client.path); e != nil || err != nil {
+		if e, err := entryAt(was, client.path); e != nil || err != nil {
 			continue
 		}
 
 		if !known { // the newest one tells whose the table around the entry is
-			_, had := lookup(was, client.path[:len(client.path)-1])
+			_, had := lookupPath(was, client.path[:len(client.path)-1])
 			made, known = !had, true
 		}
 
-		if client.gives(old, entry, p.Before) {
+		if client.reproducesFile(old, entry, p.Before) {
 			p.After = old
-			return p.check(client)
+			return p.checkEdit(client)
 		}
 	}
 
-	if !known && client.born(p) && client.gives(nil, entry, p.Before) {
-		p.Action, p.After, p.ours = Deleted, nil, client.alone(p.Before)
+	if !known && client.isMadeByInstall(p) && client.reproducesFile(nil, entry, p.Before) {
+		p.Action, p.After, p.ours = Deleted, nil, client.isOnlyEntry(p.Before)
 		return nil
 	}
 
-	if p.After, err = client.format.cut(p.Before, client.path, made); err != nil {
+	if p.After, err = client.format.removePath(p.Before, client.path, made); err != nil {
 		return err
 	}
 
-	return p.check(client)
+	return p.checkEdit(client)
 }
 
-// gives is true if installing the entry into old makes now, but for the entry's
+// reproducesFile is true if installing the entry into old makes now, but for the entry's
 // own lines: what an update or a person did there does not matter.
-func (c Client) gives(old []byte, entry map[string]any, now []byte) bool {
-	e := c.read(entry)
+func (c Client) reproducesFile(old []byte, entry map[string]any, now []byte) bool {
+	e := c.decodeEntry(entry)
 
-	then, err := c.format.put(old, c.path, c.fields(Server{Command: e.Command, Args: e.Args, URL: e.URL}), nil)
+	then, err := c.format.setEntry(old, c.path, c.entryFields(Server{Command: e.Command, Args: e.Args, URL: e.URL}),
+		nil)
 	if err != nil {
 		return false
 	}
-	content, err := c.format.cut(then, c.path, true)
-	b, errb := c.format.cut(now, c.path, true)
+	content, err := c.format.removePath(then, c.path, true)
+	b, errb := c.format.removePath(now, c.path, true)
 
 	return err == nil && errb == nil && bytes.Equal(content, b)
 }
 
-// born is true if install made the file: its oldest version that is known is
+// isMadeByInstall is true if install made the file: its oldest version that is known is
 // what install makes of nothing.
-func (c Client) born(p *Plan) bool {
+func (c Client) isMadeByInstall(p *Plan) bool {
 	oldest := p.Before
-	if all := backups(p.File); len(all) > 0 {
+	if all := listBackups(p.File); len(all) > 0 {
 		var err error
 		if oldest, err = os.ReadFile(all[len(all)-1]); err != nil {
 			return false
 		}
 	}
 
-	return c.alone(oldest)
+	return c.isOnlyEntry(oldest)
 }
 
-// alone is true if text is what install makes of nothing.
-func (c Client) alone(text []byte) bool {
+// isOnlyEntry is true if text is what install makes of nothing.
+func (c Client) isOnlyEntry(text []byte) bool {
 	doc, err := c.format.decode(text)
 	if err != nil {
 		return false
 	}
 
-	entry, err := entryOf(doc, c.path)
+	entry, err := entryAt(doc, c.path)
 	if entry == nil || err != nil {
 		return false
 	}
-	added := c.read(entry)
+	added := c.decodeEntry(entry)
 
 	server := Server{Command: added.Command, Args: added.Args, URL: added.URL}
-	if !c.Expands() {
-		server.Token = bearer(added.Auth)
+	if !c.ExpandsVariables() {
+		server.Token = trimBearer(added.Auth)
 	}
-	made, err := c.format.put(nil, c.path, c.fields(server), nil)
+	made, err := c.format.setEntry(nil, c.path, c.entryFields(server), nil)
 
 	return err == nil && bytes.Equal(made, text)
 }
 
-// check reads what was planned, as the client will.
-func (p *Plan) check(client Client) error {
+// checkEdit reads what was planned, as the client will.
+func (p *Plan) checkEdit(client Client) error {
 	before, err := client.format.decode(p.Before)
 	if err != nil {
 		return err
@@ -213,14 +216,14 @@ func (p *Plan) check(client Client) error {
 
 	after, err := client.format.decode(p.After)
 	if err != nil {
-		return strange("the file is written in a way that can't be edited: the edit would break it (%w)", err)
+		return uneditableError("the file is written in a way that can't be edited: the edit would break it (%w)", err)
 	}
 
-	return onlyOurs(before, after, client.path)
+	return checkOnlyEntryChanged(before, after, client.path)
 }
 
-// in names the file in an error about it.
-func (p *Plan) in(err error) error {
+// wrapError names the file in an error about it.
+func (p *Plan) wrapError(err error) error {
 	if err == nil {
 		return nil
 	}
@@ -233,40 +236,40 @@ func (p *Plan) in(err error) error {
 	return fmt.Errorf("%s: %w", p.File, err)
 }
 
-// Read is Ratchet's entry in file, and whether there is one. A file that is
+// ReadEntry is Ratchet's entry in file, and whether there is one. A file that is
 // missing has none.
-func (c Client) Read(file string) (Entry, bool, error) {
-	plan, err := open(file)
+func (c Client) ReadEntry(file string) (Entry, bool, error) {
+	plan, err := openPlan(file)
 	if err != nil {
 		return Entry{}, false, err
 	}
 
 	doc, err := c.format.decode(plan.Before)
 	if err != nil {
-		return Entry{}, false, plan.in(err)
+		return Entry{}, false, plan.wrapError(err)
 	}
 
-	entry, err := entryOf(doc, c.path)
+	entry, err := entryAt(doc, c.path)
 	if entry == nil || err != nil {
-		return Entry{}, false, plan.in(err)
+		return Entry{}, false, plan.wrapError(err)
 	}
 
-	return c.read(entry), true, nil
+	return c.decodeEntry(entry), true, nil
 }
 
-// Snippet is the entry in a file of its own, to be added by hand.
-func (c Client) Snippet(s Server) (string, error) {
-	out, err := c.format.put(nil, c.path, c.fields(s), nil)
+// RenderSnippet is the entry in a file of its own, to be added by hand.
+func (c Client) RenderSnippet(s Server) (string, error) {
+	out, err := c.format.setEntry(nil, c.path, c.entryFields(s), nil)
 	return string(out), err
 }
 
-// Generic is an entry in the shape that most clients understand.
-func Generic(server Server) (string, error) {
+// RenderGenericSnippet is an entry in the shape that most clients understand.
+func RenderGenericSnippet(server Server) (string, error) {
 	client := Client{format: jsonFormat{}, path: []string{"mcpServers", EntryName},
 		shape: shape{command: "command", args: "args", url: "url", header: "headers",
 			expand: "${" + TokenVariable + "}"}}
 
-	return client.Snippet(server)
+	return client.RenderSnippet(server)
 }
 
 // Diff is the change as a unified diff, "" if there is none. secret, if it is
@@ -280,9 +283,9 @@ func (p *Plan) Diff(secret string) string {
 	return out
 }
 
-// open reads file, which may be missing, and refuses what no client can have
+// openPlan reads file, which may be missing, and refuses what no client can have
 // written.
-func open(file string) (*Plan, error) {
+func openPlan(file string) (*Plan, error) {
 	plan := &Plan{File: file, Action: None, target: file, Mode: 0o600}
 	if _, err := os.Lstat(file); errors.Is(err, fs.ErrNotExist) {
 		return plan, nil

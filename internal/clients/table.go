@@ -1,9 +1,9 @@
 package clients
 
-// table is every client. "measured" cells were tried on the real client (the
+// clientTable is every client. "measured" cells were tried on the real client (the
 // versions stand in docs/clients.md); "documentation" means that nobody has run
 // it here. loop is what --with-loop adds.
-func table() []Client {
+func clientTable() []Client {
 	return []Client{
 		claudeCode(), codex(), cursor(), vscode(), gemini(), openCode(), windsurf(), zed(), cline(), goose(),
 	}
@@ -12,9 +12,12 @@ func table() []Client {
 func claudeCode() Client {
 	return Client{ID: "claude-code", Name: "Claude Code",
 		Evidence: "measured, both scopes, as a command and over HTTP",
-		Approve:  map[Scope]string{User: "a Claude Code that is running rewrites this file and may drop the entry: restart it, and look with `ratchet doctor --clients`", Project: "Claude Code asks for approval of a project's servers when it starts"},
-		Timeout:  "stdio: no limit that matters; HTTP: 60 s without a sign of life, and Ratchet gives one every 10 s",
-		format:   jsonFormat{}, path: []string{"mcpServers", EntryName},
+		Approve: map[Scope]string{
+			User:    "a Claude Code that is running rewrites this file and may drop the entry: restart it, and look with `ratchet doctor --clients`",
+			Project: "Claude Code asks for approval of a project's servers when it starts",
+		},
+		Timeout: "stdio: no limit that matters; HTTP: 60 s without a sign of life, and Ratchet gives one every 10 s",
+		format:  jsonFormat{}, path: []string{"mcpServers", EntryName},
 		shape: shape{kind: "type", kindStdio: "stdio", kindHTTP: "http", command: "command", args: "args",
 			url: "url", header: "headers", expand: "${" + TokenVariable + "}", timeout: "timeout", perSecond: 1000,
 			// else a model sees Ratchet's tools only after it has searched for them
@@ -23,7 +26,7 @@ func claudeCode() Client {
 		project: []place{{repo, ".mcp.json"}},
 		folder:  []place{{home, ".claude"}}, binary: []string{"claude"},
 		loop: []extra{
-			{about: "skill", kind: markdown(skillText), project: []place{{repo, ".claude/skills/ratchet/SKILL.md"}},
+			{about: "skill", kind: markdownPage(skillText), project: []place{{repo, ".claude/skills/ratchet/SKILL.md"}},
 				user: []place{{variable, "CLAUDE_CONFIG_DIR:skills/ratchet/SKILL.md"},
 					{home, ".claude/skills/ratchet/SKILL.md"}}},
 			{about: "hook", kind: hook{event: "Stop", perSecond: 1},
@@ -48,7 +51,7 @@ func codex() Client {
 		project: []place{{repo, ".codex/config.toml"}},
 		folder:  []place{{home, ".codex"}}, binary: []string{"codex"},
 		loop: []extra{
-			{about: "skill", kind: markdown(skillText), project: []place{{repo, ".agents/skills/ratchet/SKILL.md"}},
+			{about: "skill", kind: markdownPage(skillText), project: []place{{repo, ".agents/skills/ratchet/SKILL.md"}},
 				user: []place{{home, ".agents/skills/ratchet/SKILL.md"}}},
 			{about: "block", kind: block{agentsText}, project: []place{{repo, "AGENTS.md"}}},
 			{about: "hook", kind: hook{event: "Stop", perSecond: 1}, project: []place{{repo, ".codex/hooks.json"}},
@@ -91,9 +94,12 @@ func vscode() Client {
 func gemini() Client {
 	return Client{ID: "gemini", Name: "Gemini CLI",
 		Evidence: "measured, both scopes, as a command and over HTTP",
-		Approve:  map[Scope]string{User: "Gemini CLI starts no servers, not even the user's, in a folder that you have not trusted", Project: "Gemini CLI starts no servers in a folder that you have not trusted"},
-		Timeout:  "stdio: 600 s unless timeout says otherwise; HTTP: 60 s without a sign of life, and Ratchet gives one every 10 s",
-		format:   jsonFormat{}, path: []string{"mcpServers", EntryName},
+		Approve: map[Scope]string{
+			User:    "Gemini CLI starts no servers, not even the user's, in a folder that you have not trusted",
+			Project: "Gemini CLI starts no servers in a folder that you have not trusted",
+		},
+		Timeout: "stdio: 600 s unless timeout says otherwise; HTTP: 60 s without a sign of life, and Ratchet gives one every 10 s",
+		format:  jsonFormat{}, path: []string{"mcpServers", EntryName},
 		shape: shape{command: "command", args: "args", url: "httpUrl", header: "headers", expand: "$" + TokenVariable,
 			timeout: "timeout", perSecond: 1000},
 		user:    []place{{home, ".gemini/settings.json"}},
@@ -121,8 +127,9 @@ func openCode() Client {
 		project: []place{{repo, "opencode.json"}, {repo, "opencode.jsonc"}},
 		folder:  []place{{config, "opencode"}}, binary: []string{"opencode"},
 		loop: []extra{
-			{about: "command", kind: markdown(openCodeText), project: []place{{repo, ".opencode/commands/ratchet.md"}},
-				user: []place{{config, "opencode/commands/ratchet.md"}}},
+			{about: "command", kind: markdownPage(openCodeText),
+				project: []place{{repo, ".opencode/commands/ratchet.md"}},
+				user:    []place{{config, "opencode/commands/ratchet.md"}}},
 			{about: "block", kind: block{agentsText}, project: []place{{repo, "AGENTS.md"}}}},
 		LoopNote: []string{"opencode has no hook that holds an agent: the command tells it to go on, no more"},
 	}
@@ -164,10 +171,14 @@ func cline() Client {
 		format:   jsonFormat{}, path: []string{"mcpServers", EntryName},
 		shape: shape{kind: "type", kindStdio: "stdio", kindHTTP: "streamableHttp", command: "command", args: "args",
 			url: "url", header: "headers", timeout: "timeout", perSecond: 1},
-		user: []place{{variable, "CLINE_MCP_SETTINGS_PATH:"},
-			{appData, "Code/User/" + settings}, {appData, "Cursor/User/" + settings}, {appData,
-				"Windsurf/User/" + settings},
-			{appData, "VSCodium/User/" + settings}, {home, ".cline/data/settings/cline_mcp_settings.json"}},
+		user: []place{
+			{variable, "CLINE_MCP_SETTINGS_PATH:"},
+			{appData, "Code/User/" + settings},
+			{appData, "Cursor/User/" + settings},
+			{appData, "Windsurf/User/" + settings},
+			{appData, "VSCodium/User/" + settings},
+			{home, ".cline/data/settings/cline_mcp_settings.json"},
+		},
 		folder: []place{{appData, "Code/User/globalStorage/saoudrizwan.claude-dev"},
 			{appData, "Cursor/User/globalStorage/saoudrizwan.claude-dev"}, {home, ".cline"}},
 		binary: []string{"cline"},

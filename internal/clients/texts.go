@@ -21,20 +21,20 @@ func loopText(l Loop) string {
 }
 
 func skillText(l Loop) string {
-	return "---\nname: ratchet\ndescription: " + yamlText(skillAbout) + "\n---\n\n" + loopText(l) + "\n"
+	return "---\nname: ratchet\ndescription: " + quoteText(skillAbout) + "\n---\n\n" + loopText(l) + "\n"
 }
 
 func openCodeText(l Loop) string {
-	return "---\ndescription: " + yamlText(commandAbout) + "\n---\n\n" + loopText(l) + "\n$ARGUMENTS\n\n"
+	return "---\ndescription: " + quoteText(commandAbout) + "\n---\n\n" + loopText(l) + "\n$ARGUMENTS\n\n"
 }
 
 // geminiText is TOML; the prompt is a literal text, in which nothing is escaped.
 func geminiText(l Loop) string {
-	return "description = " + yamlText(commandAbout) + "\nprompt = '''\n" + loopText(l) + "'''\n\n"
+	return "description = " + quoteText(commandAbout) + "\nprompt = '''\n" + loopText(l) + "'''\n\n"
 }
 
-// yamlText is text as a quoted string of YAML and TOML alike.
-func yamlText(s string) string { return `"` + strings.ReplaceAll(s, `"`, `\"`) + `"` }
+// quoteText is text as a quoted string of YAML and TOML alike.
+func quoteText(s string) string { return `"` + strings.ReplaceAll(s, `"`, `\"`) + `"` }
 
 func agentsText(Loop) string {
 	return "## Ratchet\n\n" +
@@ -44,7 +44,7 @@ func agentsText(Loop) string {
 		"decide what is open, tell what was found, and end your turn.\n"
 }
 
-// markdown is a page whose signature is a comment of Markdown.
-func markdown(render func(Loop) string) page {
+// markdownPage is a page whose signature is a comment of Markdown.
+func markdownPage(render func(Loop) string) page {
 	return page{render: render, begin: "<!-- ", finish: " -->"}
 }

@@ -21,16 +21,16 @@ type tomlFormat struct{}
 
 func (tomlFormat) decode(src []byte) (map[string]any, error) {
 	doc := map[string]any{}
-	err := toml.Unmarshal(bytes.TrimPrefix(src, mark), &doc)
+	err := toml.Unmarshal(bytes.TrimPrefix(src, byteOrderMark), &doc)
 
 	var at *toml.DecodeError
 	if errors.As(err, &at) {
 		row, col := at.Position()
-		return nil, broken(fmt.Errorf("line %d, column %d: %w", row, col, err))
+		return nil, unreadableError(fmt.Errorf("line %d, column %d: %w", row, col, err))
 	}
 
 	if err != nil {
-		return nil, broken(err)
+		return nil, unreadableError(err)
 	}
 
 	return doc, nil
@@ -45,19 +45,19 @@ type statement struct {
 	value      [2]int   // of a key
 }
 
-func (tomlFormat) put(src []byte, path []string, set []field, drop [][]string) ([]byte, error) {
-	all, err := statements(src)
+func (tomlFormat) setEntry(src []byte, path []string, set []field, drop [][]string) ([]byte, error) {
+	all, err := parseStatements(src)
 	if err != nil {
 		return nil, err
 	}
-	nl := newline(src)
+	nl := lineEnding(src)
 
 	header := slices.IndexFunc(all, func(s statement) bool { return s.table && slices.Equal(s.path, path) })
 	if header < 0 {
 		if i := slices.IndexFunc(all, func(s statement) bool {
-			return below(s.path, path) || !s.table && below(path, s.path)
+			return isAtOrBelow(s.path, path) || !s.table && isAtOrBelow(path, s.path)
 		}); i >= 0 {
-			return nil, strange("line %d: %s is not written as a table [%s]", lineAt(src, all[i].start),
+			return nil, uneditableError("line %d: %s is not written as a table [%s]", lineNumber(src, all[i].start),
 				strings.Join(all[i].path, "."), strings.Join(path, "."))
 		}
 
@@ -78,11 +78,11 @@ func (tomlFormat) put(src []byte, path []string, set []field, drop [][]string) (
 
 		i := slices.IndexFunc(all, func(s statement) bool { return !s.table && slices.Equal(s.path, full) })
 		if i >= 0 {
-			e = append(e, edit{all[i].value[0], all[i].value[1], tomlValue(f.value)})
+			e = append(e, edit{all[i].value[0], all[i].value[1], formatTOMLValue(f.value)})
 			continue
 		}
 
-		line := tomlKey(f.path) + " = " + tomlValue(f.value) + nl
+		line := formatTOMLKey(f.path) + " = " + formatTOMLValue(f.value) + nl
 		if last.end == len(src) && !bytes.HasSuffix(src, []byte("\n")) {
 			line = nl + strings.TrimSuffix(line, nl)
 		}
@@ -92,35 +92,35 @@ func (tomlFormat) put(src []byte, path []string, set []field, drop [][]string) (
 	for _, p := range drop {
 		full := append(slices.Clone(path), p...)
 		for _, s := range all {
-			if below(s.path, full) {
+			if isAtOrBelow(s.path, full) {
 				e = append(e, edit{s.start, s.end, ""})
 			}
 		}
 	}
 
-	return e.apply(src), nil
+	return e.applyTo(src), nil
 }
 
-func (tomlFormat) cut(src []byte, path []string, _ bool) ([]byte, error) {
-	all, err := statements(src)
+func (tomlFormat) removePath(src []byte, path []string, _ bool) ([]byte, error) {
+	all, err := parseStatements(src)
 	if err != nil {
 		return nil, err
 	}
 	var e edits
 
 	for i := 0; i < len(all); i++ {
-		if !below(all[i].path, path) {
+		if !isAtOrBelow(all[i].path, path) {
 			continue
 		}
 
 		j := i // a run of statements goes with the comments inside it
-		for j+1 < len(all) && below(all[j+1].path, path) {
+		for j+1 < len(all) && isAtOrBelow(all[j+1].path, path) {
 			j++
 		}
 		start, end := all[i].start, all[j].end
 
 		rest := src[end:]
-		if blank := blankBefore(src, start); blank < start && all[i].table &&
+		if blank := blankLineBefore(src, start); blank < start && all[i].table &&
 			(len(rest) == 0 || rest[0] == '\n' || rest[0] == '\r') {
 			start = blank
 		}
@@ -128,12 +128,12 @@ func (tomlFormat) cut(src []byte, path []string, _ bool) ([]byte, error) {
 		i = j
 	}
 
-	return e.apply(src), nil
+	return e.applyTo(src), nil
 }
 
-// statements reads src, which is well-formed.
-func statements(src []byte) ([]statement, error) {
-	text := bytes.TrimPrefix(src, mark)
+// parseStatements reads src, which is well-formed.
+func parseStatements(src []byte) ([]statement, error) {
+	text := bytes.TrimPrefix(src, byteOrderMark)
 	skip := len(src) - len(text)
 	var p unstable.Parser
 	p.Reset(text)
@@ -147,7 +147,9 @@ func statements(src []byte) ([]statement, error) {
 
 		for it := n.Key(); it.Next(); {
 			k := it.Node()
-			if keys = append(keys, string(k.Data)); first < 0 {
+			keys = append(keys, string(k.Data))
+
+			if first < 0 {
 				first = int(k.Raw.Offset)
 			}
 			stop = int(k.Raw.Offset + k.Raw.Length)
@@ -178,7 +180,7 @@ func statements(src []byte) ([]statement, error) {
 	}
 
 	if err := p.Error(); err != nil {
-		return nil, broken(err)
+		return nil, unreadableError(err)
 	}
 
 	return out, nil
@@ -196,22 +198,22 @@ func appendTable(src []byte, path []string, set []field, nl string) []byte {
 	if len(bytes.TrimSpace(src)) > 0 {
 		text.WriteString(nl)
 	}
-	text.WriteString("[" + tomlKey(path) + "]" + nl)
+	text.WriteString("[" + formatTOMLKey(path) + "]" + nl)
 
 	for _, f := range set {
-		text.WriteString(tomlKey(f.path) + " = " + tomlValue(f.value) + nl)
+		text.WriteString(formatTOMLKey(f.path) + " = " + formatTOMLValue(f.value) + nl)
 	}
 
 	return text.Bytes()
 }
 
-// below is true if path is at or below top.
-func below(path, top []string) bool {
+// isAtOrBelow is true if path is at or below top.
+func isAtOrBelow(path, top []string) bool {
 	return len(path) >= len(top) && slices.Equal(path[:len(top)], top)
 }
 
-// blankBefore is where the one blank line before offset at begins, or at.
-func blankBefore(src []byte, at int) int {
+// blankLineBefore is where the one blank line before offset at begins, or at.
+func blankLineBefore(src []byte, at int) int {
 	head := src[:at]
 	for _, end := range []string{"\n\r\n", "\n\n"} {
 		if bytes.HasSuffix(head, []byte(end)) {
@@ -222,7 +224,7 @@ func blankBefore(src []byte, at int) int {
 	return at
 }
 
-func lineAt(src []byte, offset int) int { return 1 + bytes.Count(src[:offset], []byte("\n")) }
+func lineNumber(src []byte, offset int) int { return 1 + bytes.Count(src[:offset], []byte("\n")) }
 
 // edit replaces src[from:to].
 type edit struct {
@@ -232,8 +234,8 @@ type edit struct {
 
 type edits []edit
 
-// apply carries out edits that do not overlap; those at one place in their order.
-func (e edits) apply(src []byte) []byte {
+// applyTo carries out edits that do not overlap; those at one place in their order.
+func (e edits) applyTo(src []byte) []byte {
 	slices.SortStableFunc(e, func(a, b edit) int { return a.from - b.from })
 	var out []byte
 
@@ -246,21 +248,21 @@ func (e edits) apply(src []byte) []byte {
 	return append(out, src[at:]...)
 }
 
-func tomlKey(path []string) string {
+func formatTOMLKey(path []string) string {
 	parts := make([]string, len(path))
 	for i, k := range path {
 		parts[i] = k
 		if strings.ContainsFunc(k, func(r rune) bool {
 			return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_' || r == '-')
 		}) {
-			parts[i] = tomlValue(k)
+			parts[i] = formatTOMLValue(k)
 		}
 	}
 
 	return strings.Join(parts, ".")
 }
 
-func tomlValue(v any) string {
+func formatTOMLValue(v any) string {
 	switch v := v.(type) {
 	case bool:
 		return strconv.FormatBool(v)
@@ -269,7 +271,7 @@ func tomlValue(v any) string {
 	case []string:
 		parts := make([]string, len(v))
 		for i, s := range v {
-			parts[i] = tomlValue(s)
+			parts[i] = formatTOMLValue(s)
 		}
 
 		return "[" + strings.Join(parts, ", ") + "]"

@@ -320,9 +320,9 @@ func TestPlayOnATerminal(t *testing.T) {
 	_, steps, _ = strings.Cut(steps, "\n")
 
 	for line := range strings.FieldsFuncSeq(steps, func(r rune) bool { return r == '\n' || r == '\r' }) {
-		if line = strings.TrimPrefix(line, "\x1b[K"); screen.Width(line) > 59 && !strings.Contains(line,
+		if line = strings.TrimPrefix(line, "\x1b[K"); screen.TextWidth(line) > 59 && !strings.Contains(line,
 			"the server is killed") {
-			t.Errorf("%d columns: %q", screen.Width(line), line)
+			t.Errorf("%d columns: %q", screen.TextWidth(line), line)
 		}
 	}
 }

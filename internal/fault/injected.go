@@ -7,8 +7,8 @@
 //
 // command, if given, must be the process's first argument ("supervise", "call");
 // when is before or after the step takes effect; what is kill (SIGKILL to itself),
-// error (the step reports one) or skip (the broken twin: the step is not done,
-// but reported as done); nth counts the point's steps in this process from 1,
+// error (the step reports one) or skip (the step is not done, but reported
+// as done); nth counts the point's steps in this process from 1,
 // without it every one is meant. A fault that can't be read ends the process. One
 // that is met leaves a file at RATCHET_FAULT_MET.
 package fault
@@ -22,7 +22,7 @@ import (
 )
 
 // plan is the fault of this process; its zero value is none.
-var plan = read(os.Getenv("RATCHET_FAULT"), os.Args)
+var plan = parseFault(os.Getenv("RATCHET_FAULT"), os.Args)
 
 type fault struct {
 	point, when, what string
@@ -31,7 +31,8 @@ type fault struct {
 
 var steps atomic.Int64 // of the plan's point so far
 
-func read(text string, args []string) fault {
+// parseFault reads the fault that text describes, none if it is for another command.
+func parseFault(text string, args []string) fault {
 	if text == "" {
 		return fault{}
 	}
@@ -41,14 +42,16 @@ func read(text string, args []string) fault {
 		}
 		text = rest
 	}
-	w := append(strings.Split(text, ":"), "0")
-	nth, err := strconv.ParseInt(w[min(3, len(w)-1)], 10, 64)
+
+	parts := append(strings.Split(text, ":"), "0") // nth, where it is not given
+	nth, err := strconv.ParseInt(parts[min(3, len(parts)-1)], 10, 64)
 	f := fault{nth: nth}
-	if err == nil && len(w) >= 4 {
-		f.point, f.when, f.what = w[0], w[1], w[2]
+	if err == nil && len(parts) >= 4 {
+		f.point, f.when, f.what = parts[0], parts[1], parts[2]
 	}
+
 	known := (f.when == "before" || f.when == "after") && (f.what == "kill" || f.what == "error" || f.what == "skip")
-	if !known || len(w) > 5 {
+	if !known || len(parts) > 5 {
 		fmt.Fprintf(os.Stderr, "RATCHET_FAULT=%s can't be read\n", text)
 		os.Exit(2)
 	}

@@ -20,7 +20,7 @@ const (
 	folderDepth = 10
 )
 
-// ErrManyFiles is Folder's where it would have to leave some out.
+// ErrManyFiles is the error of FindSources where it would have to leave some out.
 var ErrManyFiles = fmt.Errorf("it has more than %d files that could be logs", folderFiles)
 
 // Skipped is a file whose name promises a log, and that is not read.
@@ -29,19 +29,19 @@ type Skipped struct {
 	Why  string
 }
 
-// Folder finds the files of known formats and layouts in a folder, in the order
+// FindSources finds the files of known formats and layouts in a folder, in the order
 // of their names. Of pi's two layouts the current one wins where it has a log;
 // of several checkpoints of one evolution the newest. What else goes by the
 // name of a log is skipped, with the reason; files of other names are passed
 // over. root is the folder's own name, which says something too (.research). A
 // folder that can't be read is an error.
-func Folder(fsys fs.FS, root string) (found []Source, skipped []Skipped, err error) {
-	names, err := candidates(fsys, root)
+func FindSources(fsys fs.FS, root string) (found []Source, skipped []Skipped, err error) {
+	names, err := listCandidates(fsys, root)
 	if err != nil {
 		return nil, nil, err
 	}
 
-	names, skipped = current(names)
+	names, skipped = dropOutdated(names)
 	for _, name := range names {
 		f, why, err := detectFile(fsys, root, name)
 		switch {
@@ -57,19 +57,19 @@ func Folder(fsys fs.FS, root string) (found []Source, skipped []Skipped, err err
 	return found, skipped, nil
 }
 
-var passedOver = map[string]bool{".git": true, "node_modules": true, ".venv": true, "artifacts": true}
+var skippedFolders = map[string]bool{".git": true, "node_modules": true, ".venv": true, "artifacts": true}
 
-var likely = lazily(`(?i)(^|[_/.])(results|autoresearch|log|rigor_ledger|events|exec_output)\.(tsv|jsonl)$|_results\.tsv$|(^|/)\.research/|(^|/)programs/[^/]+\.json$|/results/(metrics|correct)\.json$|/outputs/step_\d+\.out\.txt$|(^|/)[GHECL]-\d+\.md$|(^|/)O-\d+\.json$|(^|/)programs\.jsonl?$`)
+var likelyLog = compileLazily(`(?i)(^|[_/.])(results|autoresearch|log|rigor_ledger|events|exec_output)\.(tsv|jsonl)$|_results\.tsv$|(^|/)\.research/|(^|/)programs/[^/]+\.json$|/results/(metrics|correct)\.json$|/outputs/step_\d+\.out\.txt$|(^|/)[GHECL]-\d+\.md$|(^|/)O-\d+\.json$|(^|/)programs\.jsonl?$`)
 
-// candidates are the files whose names are ones that some format goes by.
-func candidates(fsys fs.FS, root string) (names []string, err error) {
+// listCandidates returns the files whose names are ones that some format uses.
+func listCandidates(fsys fs.FS, root string) (names []string, err error) {
 	err = fs.WalkDir(fsys, ".", func(name string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
-		case d.IsDir() && (passedOver[d.Name()] || strings.Count(name, "/") >= folderDepth):
+		case d.IsDir() && (skippedFolders[d.Name()] || strings.Count(name, "/") >= folderDepth):
 			return fs.SkipDir
-		case d.Type().IsRegular() && likely().MatchString(path.Join(root, name)):
+		case d.Type().IsRegular() && likelyLog().MatchString(path.Join(root, name)):
 			names = append(names, name)
 		}
 
@@ -96,17 +96,17 @@ func detectFile(fsys fs.FS, root, name string) (f Format, why string, err error)
 		return f, "", err
 	}
 
-	if f, err = Detect(path.Join(root, name), head); err != nil {
+	if f, err = DetectFormat(path.Join(root, name), head); err != nil {
 		return f, err.Error(), nil
 	}
 
 	return f, "", nil
 }
 
-var checkpoint = lazily(`^(.*/|)checkpoints?_(\d+)/`)
+var checkpoint = compileLazily(`^(.*/|)checkpoints?_(\d+)/`)
 
-// current drops what a newer file in the folder stands for.
-func current(names []string) (left []string, skipped []Skipped) {
+// dropOutdated drops the files for which a newer one in the folder stands.
+func dropOutdated(names []string) (left []string, skipped []Skipped) {
 	auto := map[string]bool{}  // folders with pi's current layout
 	newest := map[string]int{} // folders of checkpoints
 

@@ -65,15 +65,15 @@ type Format struct {
 	start func(path string) decoder
 }
 
-// Formats are all of them, in the order in which Detect tries them.
-func Formats() []Format {
+// AllFormats are all of them, in the order in which Detect tries them.
+func AllFormats() []Format {
 	return []Format{pi, rigor, uditgoenka, coreline, shreemulay, autokernel, karpathy,
 		hugoEvents, wecoIndex, wecoObserve, wecoOutput, openevolve, shinka, openevolveLines, hub, hugoEntity,
 		shinkaMetrics}
 }
 
-// Named is the format of that name, or one of the names it also goes by.
-func Named(name string) (Format, bool) {
+// FindFormat returns the format of that name, or of another name that it has.
+func FindFormat(name string) (Format, bool) {
 	switch name {
 	case "codex":
 		name = pi.Name
@@ -81,7 +81,7 @@ func Named(name string) (Format, bool) {
 		name = karpathy.Name
 	}
 
-	for _, f := range Formats() {
+	for _, f := range AllFormats() {
 		if f.Name == name {
 			return f, true
 		}
@@ -96,31 +96,31 @@ const HeadBytes = 64 << 10
 // ErrEmpty is Detect's of a source without any text.
 var ErrEmpty = errors.New("it is empty")
 
-// Detect tells a source's format from its slash-separated path and its first
+// DetectFormat tells a source's format from its slash-separated path and its first
 // HeadBytes bytes. Its error says what the source looks like instead.
-func Detect(path string, head []byte) (Format, error) {
-	s, err := look(path, head)
+func DetectFormat(path string, head []byte) (Format, error) {
+	s, err := readSample(path, head)
 	if err != nil {
 		return Format{}, err
 	}
 
-	for _, f := range Formats() {
+	for _, f := range AllFormats() {
 		if f.fits(s) {
 			return f, nil
 		}
 	}
 
-	return Format{}, errors.New(s.looks())
+	return Format{}, errors.New(s.describeUnknown())
 }
 
-// Read calls f with the items of a source in order, and ends with f's error.
+// ReadItems calls f with the items of a source in order, and ends with f's error.
 // Text is f's to keep. Reading it again with the same format gives the same.
-func (f Format) Read(path string, input io.Reader, each func(Item) error) error {
+func (f Format) ReadItems(path string, input io.Reader, each func(Item) error) error {
 	decode := f.start(path)
 
 	in := bufio.NewReaderSize(input, 1<<16)
 	for number := 1; ; number++ {
-		text, whole, err := next(in, f.Whole)
+		text, whole, err := readItem(in, f.Whole)
 		if err != nil && err != io.EOF {
 			return fmt.Errorf("read line %d: %w", number, err)
 		}
@@ -130,21 +130,21 @@ func (f Format) Read(path string, input io.Reader, each func(Item) error) error 
 		}
 
 		if whole {
-			if err := each(understand(decode, number, text)); err != nil {
+			if err := each(decodeItem(decode, number, text)); err != nil {
 				return err
 			}
 
 			continue
 		}
 
-		if err := parts(in, f.Whole, number, text, each); err != nil {
+		if err := readParts(in, f.Whole, number, text, each); err != nil {
 			return err
 		}
 	}
 }
 
-// next reads one item, or the first MaxLine bytes of it; then whole is false.
-func next(in *bufio.Reader, all bool) (text []byte, whole bool, err error) {
+// readItem reads one item, or the first MaxLine bytes of it; then whole is false.
+func readItem(in *bufio.Reader, all bool) (text []byte, whole bool, err error) {
 	for {
 		var chunk []byte
 		if all {
@@ -171,8 +171,8 @@ func next(in *bufio.Reader, all bool) (text []byte, whole bool, err error) {
 	}
 }
 
-// parts gives the pieces of an item that is too long to be understood.
-func parts(in *bufio.Reader, all bool, number int, text []byte, each func(Item) error) error {
+// readParts gives the pieces of an item that is too long to be understood.
+func readParts(in *bufio.Reader, all bool, number int, text []byte, each func(Item) error) error {
 	for part := 1; ; part++ {
 		why := fmt.Sprintf("longer than %d bytes: kept in parts, not read", MaxLine)
 		if err := each(Item{Number: number, Part: part, Text: text, Broken: why,
@@ -181,7 +181,7 @@ func parts(in *bufio.Reader, all bool, number int, text []byte, each func(Item) 
 		}
 
 		whole, err := false, error(nil)
-		if text, whole, err = next(in, all); err != nil && err != io.EOF {
+		if text, whole, err = readItem(in, all); err != nil && err != io.EOF {
 			return fmt.Errorf("read line %d: %w", number, err)
 		}
 
@@ -195,7 +195,7 @@ func parts(in *bufio.Reader, all bool, number int, text []byte, each func(Item) 
 	}
 }
 
-func understand(decode decoder, number int, text []byte) Item {
+func decodeItem(decode decoder, number int, text []byte) Item {
 	item := Item{Number: number, Text: text}
 
 	line := string(text)

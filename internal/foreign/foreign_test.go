@@ -14,25 +14,25 @@ import (
 	"ratchet/internal/foreign"
 )
 
-// read is the whole of a source: detected, read, joined.
-func read(t testing.TB, path string, text []byte) (foreign.Format, []foreign.Item) {
+// detectAndRead is the whole of a source: detected, read, joined.
+func detectAndRead(t testing.TB, path string, text []byte) (foreign.Format, []foreign.Item) {
 	t.Helper()
 
-	f, err := foreign.Detect(path, text[:min(len(text), foreign.HeadBytes)])
+	f, err := foreign.DetectFormat(path, text[:min(len(text), foreign.HeadBytes)])
 	if err != nil {
 		t.Fatalf("%s: %v", path, err)
 	}
 
-	return f, items(t, f, path, text)
+	return f, readItems(t, f, path, text)
 }
 
-// items reads text and holds what the package promises of it.
-func items(t testing.TB, f foreign.Format, path string, text []byte) []foreign.Item {
+// readItems reads text and holds what the package promises of it.
+func readItems(t testing.TB, f foreign.Format, path string, text []byte) []foreign.Item {
 	t.Helper()
 	var all []foreign.Item
 	var joined []byte
 
-	err := f.Read(path, bytes.NewReader(text), func(i foreign.Item) error {
+	err := f.ReadItems(path, bytes.NewReader(text), func(i foreign.Item) error {
 		all = append(all, i)
 
 		joined = append(joined, i.Text...)
@@ -53,11 +53,11 @@ func items(t testing.TB, f foreign.Format, path string, text []byte) []foreign.I
 	return all
 }
 
-// said is an item in short, for tables.
-func said(i foreign.Item) string {
+// describeItem is an item in short, for tables.
+func describeItem(i foreign.Item) string {
 	value := "-"
 	if i.Value != nil {
-		value = strings.TrimRight(strings.TrimRight(sprint(*i.Value), "0"), ".")
+		value = strings.TrimRight(strings.TrimRight(formatFixed(*i.Value), "0"), ".")
 	}
 
 	return strings.Join([]string{string(i.Kind), i.Metric, i.Better, value, i.Status, i.Commit, i.Description,
@@ -68,8 +68,8 @@ func said(i foreign.Item) string {
 // they are known for; said.txt is what is understood of each line.
 func TestSamples(t *testing.T) {
 	dirs, err := filepath.Glob("testdata/*/said.txt")
-	if err != nil || len(dirs) < len(foreign.Formats()) {
-		t.Fatalf("%d samples of %d formats: %v", len(dirs), len(foreign.Formats()), err)
+	if err != nil || len(dirs) < len(foreign.AllFormats()) {
+		t.Fatalf("%d samples of %d formats: %v", len(dirs), len(foreign.AllFormats()), err)
 	}
 	seen := map[string]bool{}
 
@@ -95,12 +95,12 @@ func TestSamples(t *testing.T) {
 				t.Fatal(err)
 			}
 			rel, _ := filepath.Rel(dir, file)
-			f, all := read(t, filepath.ToSlash(rel), text)
+			f, all := detectAndRead(t, filepath.ToSlash(rel), text)
 			seen[f.Name] = true
 
 			got := f.Name + "\n"
 			for _, i := range all {
-				got += said(i) + "\n"
+				got += describeItem(i) + "\n"
 			}
 
 			if *update {
@@ -118,14 +118,14 @@ func TestSamples(t *testing.T) {
 				t.Error(diff)
 			}
 
-			named, ok := foreign.Named(f.Name)
+			named, ok := foreign.FindFormat(f.Name)
 			if !ok || named.Name != f.Name {
 				t.Errorf("the format %s can't be named", f.Name)
 			}
 		})
 	}
 
-	for _, f := range foreign.Formats() {
+	for _, f := range foreign.AllFormats() {
 		if !seen[f.Name] {
 			t.Errorf("no sample is %s", f.Name)
 		}
@@ -144,17 +144,17 @@ func TestUnknown(t *testing.T) {
 		"empty":         {"", "empty"},
 		"blank":         {" \n\n\t\n", "empty"},
 	} {
-		_, err := foreign.Detect("x", []byte(tt.text))
+		_, err := foreign.DetectFormat("x", []byte(tt.text))
 		if err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v, want %q", name, err, tt.want)
 		}
 	}
 
-	if _, err := foreign.Detect("x", nil); !errors.Is(err, foreign.ErrEmpty) {
+	if _, err := foreign.DetectFormat("x", nil); !errors.Is(err, foreign.ErrEmpty) {
 		t.Error(err)
 	}
 
-	if _, ok := foreign.Named("excel"); ok {
+	if _, ok := foreign.FindFormat("excel"); ok {
 		t.Error("there is a format excel")
 	}
 }
@@ -163,7 +163,7 @@ func TestUnknown(t *testing.T) {
 func TestLongLines(t *testing.T) {
 	long := strings.Repeat("x", 3*foreign.MaxLine+17)
 	text := "commit\tval_bpb\tmemory_gb\tstatus\tdescription\n" + long + "\nabc\t1.5\t0\tkeep\tok\n" + long
-	all := items(t, named(t, "karpathy"), "results.tsv", []byte(text))
+	all := readItems(t, findFormat(t, "karpathy"), "results.tsv", []byte(text))
 	last := 0
 	understood := false
 
@@ -183,16 +183,17 @@ func TestLongLines(t *testing.T) {
 		t.Errorf("%d lines, understood %t", last, understood)
 	}
 
-	if all := items(t, named(t, "hugoferreira"), ".research/hypotheses/H-0001.md", []byte(long)); len(all) < 3 ||
+	if all := readItems(t, findFormat(t, "hugoferreira"), ".research/hypotheses/H-0001.md",
+		[]byte(long)); len(all) < 3 ||
 		all[0].Part != 1 {
 		t.Errorf("%d parts", len(all))
 	}
 }
 
-func named(t testing.TB, name string) foreign.Format {
+func findFormat(t testing.TB, name string) foreign.Format {
 	t.Helper()
 
-	f, ok := foreign.Named(name)
+	f, ok := foreign.FindFormat(name)
 	if !ok {
 		t.Fatalf("no format %s", name)
 	}
@@ -217,7 +218,7 @@ func TestFolder(t *testing.T) {
 		".research/config.yaml":           {Data: []byte("mode: strict\n")},
 	}
 
-	found, skipped, err := foreign.Folder(fsys, "work")
+	found, skipped, err := foreign.FindSources(fsys, "work")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -239,7 +240,7 @@ func TestFolder(t *testing.T) {
 		t.Error(diff)
 	}
 
-	inside, _, err := foreign.Folder(fstest.MapFS{"state.json": {Data: []byte("{}")}}, ".research")
+	inside, _, err := foreign.FindSources(fstest.MapFS{"state.json": {Data: []byte("{}")}}, ".research")
 	if err != nil || len(inside) != 1 {
 		t.Errorf("inside .research: %v %v", inside, err)
 	}

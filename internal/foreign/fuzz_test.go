@@ -27,14 +27,14 @@ func FuzzRead(f *testing.F) {
 	f.Add("x", []byte("#\t\n\t\n"))
 	f.Add("x", []byte("[{\"run\":1}]\n[\n]\n{}"))
 	f.Fuzz(func(t *testing.T, path string, text []byte) {
-		detected, err := foreign.Detect(path, text[:min(len(text), foreign.HeadBytes)])
+		detected, err := foreign.DetectFormat(path, text[:min(len(text), foreign.HeadBytes)])
 
 		known := false
-		for _, format := range foreign.Formats() {
+		for _, format := range foreign.AllFormats() {
 			known = known || format.Name == detected.Name
 			var joined []byte
 
-			if err := format.Read(path, bytes.NewReader(text), func(i foreign.Item) error {
+			if err := format.ReadItems(path, bytes.NewReader(text), func(i foreign.Item) error {
 				joined = append(joined, i.Text...)
 				return nil
 			}); err != nil {

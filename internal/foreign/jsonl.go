@@ -10,62 +10,62 @@ var pi = Format{
 	Name:  "pi",
 	About: ".auto/log.jsonl or autoresearch.jsonl: config, run and hook lines (pi-autoresearch, codex-autoresearch, `ratchet export --format pi`)",
 	fits: func(s sample) bool {
-		return s.json("type", "metricName") || s.json("run", "metric", "status") || s.json("run", "status",
-			"description") || s.json("type", "stage", "exit_code")
+		return s.hasKeys("type", "metricName") || s.hasKeys("run", "metric", "status") || s.hasKeys("run", "status",
+			"description") || s.hasKeys("type", "stage", "exit_code")
 	},
 	start: func(path string) decoder {
 		metric := ""
 
-		return lines(func(o object) Entry {
+		return lineDecoder(func(o object) Entry {
 			switch {
-			case o.text("type") == "config":
-				if name := o.text("metricName"); name != "" {
+			case o.textOf("type") == "config":
+				if name := o.textOf("metricName"); name != "" {
 					metric = name
 				}
 
-				return Entry{Kind: Header, Metric: metric, Better: direction(o.text("bestDirection")),
-					Description: o.text("name")}
+				return Entry{Kind: Header, Metric: metric, Better: parseDirection(o.textOf("bestDirection")),
+					Description: o.textOf("name")}
 			case o.isNumber("run"):
-				return piRun(o, metric)
+				return decodePiRun(o, metric)
 			}
 
-			return Entry{Kind: Other, Description: o.text("type")}
+			return Entry{Kind: Other, Description: o.textOf("type")}
 		})(path)
 	},
 }
 
-// piRun is a run; its 0 is no value where it failed, and a missing metric is
+// decodePiRun is a run; its 0 is no value where it failed, and a missing metric is
 // unknown, never 0.
-func piRun(o object, metric string) Entry {
-	asi := o.inner("asi")
+func decodePiRun(o object, metric string) Entry {
+	asi := o.innerObject("asi")
 
-	entry := Entry{Kind: Run, Metric: metric, Commit: o.text("commit"), Status: o.text("status"),
-		Description: o.text("description")}
+	entry := Entry{Kind: Run, Metric: metric, Commit: o.textOf("commit"), Status: o.textOf("status"),
+		Description: o.textOf("description")}
 	if entry.Description == "" {
-		entry.Description = asi.text("hypothesis")
+		entry.Description = asi.textOf("hypothesis")
 	}
 
 	for _, key := range []string{"rollback_reason", "learned"} {
-		if t := asi.text(key); t != "" {
-			entry = entry.note(strings.ReplaceAll(key, "_", " ") + ": " + t)
+		if t := asi.textOf(key); t != "" {
+			entry = entry.addNote(strings.ReplaceAll(key, "_", " ") + ": " + t)
 		}
 	}
 
-	return entry.of(o.text("metric"))
+	return entry.withValue(o.textOf("metric"))
 }
 
 // rigor is autoresearch-mlx's ledger: repeated samples of each version.
 var rigor = Format{
 	Name:  "rigor",
 	About: "rigor_ledger.jsonl with hash, desc, samples, mean, std, status, p_better (autoresearch-mlx)",
-	fits:  func(s sample) bool { return s.json("hash", "samples", "mean", "status") },
-	start: lines(func(o object) Entry {
-		e := Entry{Kind: Run, Metric: "mean", Status: o.text("status"), Description: o.text("desc")}
-		if hash := o.text("hash"); hash != "" {
-			e = e.note("train.py " + hash) // a digest of the file, not a commit
+	fits:  func(s sample) bool { return s.hasKeys("hash", "samples", "mean", "status") },
+	start: lineDecoder(func(o object) Entry {
+		e := Entry{Kind: Run, Metric: "mean", Status: o.textOf("status"), Description: o.textOf("desc")}
+		if hash := o.textOf("hash"); hash != "" {
+			e = e.addNote("train.py " + hash) // a digest of the file, not a commit
 		}
 
-		return e.of(o.text("mean"))
+		return e.withValue(o.textOf("mean"))
 	}),
 }
 
@@ -73,20 +73,20 @@ var rigor = Format{
 var hub = Format{
 	Name:  "hub",
 	About: "JSON lines with agent_id: results, claims, insights, hypotheses (autoresearch-at-home)",
-	fits:  func(s sample) bool { return s.json("agent_id") || s.json("achieved_by", "val_bpb") },
-	start: lines(func(o object) Entry {
-		e := Entry{Kind: Other, Status: o.text("status"), Commit: o.text("commit"),
-			Description: o.either("description", "insight", "title", "hypothesis")}
+	fits:  func(s sample) bool { return s.hasKeys("agent_id") || s.hasKeys("achieved_by", "val_bpb") },
+	start: lineDecoder(func(o object) Entry {
+		e := Entry{Kind: Other, Status: o.textOf("status"), Commit: o.textOf("commit"),
+			Description: o.firstText("description", "insight", "title", "hypothesis")}
 		if o["val_bpb"] == nil {
 			return e
 		}
 
 		e.Kind, e.Metric = Run, "val_bpb"
-		if who := o.either("agent_id", "achieved_by"); who != "" {
-			e = e.note("by " + who)
+		if who := o.firstText("agent_id", "achieved_by"); who != "" {
+			e = e.addNote("by " + who)
 		}
 
-		return e.of(o.text("val_bpb"))
+		return e.withValue(o.textOf("val_bpb"))
 	}),
 }
 
@@ -94,13 +94,13 @@ var hub = Format{
 var hugoEvents = Format{
 	Name:  "hugoferreira-events",
 	About: ".research/events.jsonl with ts, kind, actor, subject, data (hugoferreira/autoresearch)",
-	fits:  func(s sample) bool { return s.json("ts", "kind", "subject") },
-	start: lines(func(o object) Entry {
-		data := o.inner("data")
+	fits:  func(s sample) bool { return s.hasKeys("ts", "kind", "subject") },
+	start: lineDecoder(func(o object) Entry {
+		data := o.innerObject("data")
 
-		return Entry{Kind: Other, Status: data.either("verdict", "to"),
-			Description: strings.TrimSpace(fmt.Sprintf("%s %s %s", o.text("kind"), o.text("subject"),
-				data.either("claim", "reason")))}
+		return Entry{Kind: Other, Status: data.firstText("verdict", "to"),
+			Description: strings.TrimSpace(fmt.Sprintf("%s %s %s", o.textOf("kind"), o.textOf("subject"),
+				data.firstText("claim", "reason")))}
 	}),
 }
 
@@ -108,10 +108,10 @@ var hugoEvents = Format{
 var wecoIndex = Format{
 	Name:  "weco",
 	About: ".runs/…/exec_output.jsonl with step, timestamp, output_file (Weco)",
-	fits:  func(s sample) bool { return s.json("step", "output_file") },
-	start: lines(func(o object) Entry {
+	fits:  func(s sample) bool { return s.hasKeys("step", "output_file") },
+	start: lineDecoder(func(o object) Entry {
 		return Entry{Kind: Other,
-			Description: strings.TrimSpace("step " + o.text("step") + " " + o.text("output_file"))}
+			Description: strings.TrimSpace("step " + o.textOf("step") + " " + o.textOf("output_file"))}
 	}),
 }
 
@@ -119,15 +119,15 @@ var wecoIndex = Format{
 var wecoObserve = Format{
 	Name:  "weco-observe",
 	About: "JSON lines with step, status, description, metrics (Weco observe)",
-	fits:  func(s sample) bool { return s.json("step", "metrics") },
-	start: lines(func(o object) Entry {
-		e := Entry{Kind: Run, Status: o.text("status"), Description: o.text("description")}
-		return e.only(o.inner("metrics"))
+	fits:  func(s sample) bool { return s.hasKeys("step", "metrics") },
+	start: lineDecoder(func(o object) Entry {
+		e := Entry{Kind: Run, Status: o.textOf("status"), Description: o.textOf("description")}
+		return e.withOnlyMetric(o.innerObject("metrics"))
 	}),
 }
 
-// only takes the value of metrics that hold just one number, or a combined score.
-func (e Entry) only(metrics object) Entry {
+// withOnlyMetric takes the value of metrics that hold just one number, or a combined score.
+func (e Entry) withOnlyMetric(metrics object) Entry {
 	names := []string{}
 
 	for k := range metrics {
@@ -142,10 +142,10 @@ func (e Entry) only(metrics object) Entry {
 	case len(names) == 1:
 		e.Metric = names[0]
 	case len(names) > 1:
-		return e.note(fmt.Sprintf("%d metrics, and none is the one", len(names)))
+		return e.addNote(fmt.Sprintf("%d metrics, and none is the one", len(names)))
 	default:
 		return e
 	}
 
-	return e.of(metrics.text(e.Metric))
+	return e.withValue(metrics.textOf(e.Metric))
 }

@@ -21,8 +21,8 @@ type sample struct {
 
 var errBinary = errors.New("it is binary, not text")
 
-// look reads the beginning of a source.
-func look(p string, head []byte) (sample, error) {
+// readSample reads the beginning of a source.
+func readSample(p string, head []byte) (sample, error) {
 	head = bytes.TrimPrefix(head, []byte("\ufeff"))
 	switch {
 	case len(bytes.TrimSpace(head)) == 0:
@@ -30,7 +30,7 @@ func look(p string, head []byte) (sample, error) {
 	case bytes.HasPrefix(head, []byte("SQLite format 3\x00")):
 		return sample{},
 			errors.New("it is an SQLite database; ShinkaEvolve's is read as lines: sqlite3 -json FILE 'select * from programs' > programs.jsonl")
-	case bytes.IndexByte(head, 0) >= 0 || !mostlyText(head):
+	case bytes.IndexByte(head, 0) >= 0 || !isMostlyText(head):
 		return sample{}, errBinary
 	}
 
@@ -39,11 +39,11 @@ func look(p string, head []byte) (sample, error) {
 		line = strings.TrimRight(line, "\r\n")
 		if s.columns == nil && strings.Contains(line, "\t") && !strings.HasPrefix(line, "#") &&
 			!strings.HasPrefix(strings.TrimSpace(line), "{") {
-			s.columns = columnsOf(line)
+			s.columns = splitColumns(line)
 		}
 
 		var object map[string]json.RawMessage
-		if s.keys == nil && json.Unmarshal([]byte(bare(line)), &object) == nil && len(object) > 0 {
+		if s.keys == nil && json.Unmarshal([]byte(trimArray(line)), &object) == nil && len(object) > 0 {
 			for k := range object {
 				s.keys = append(s.keys, k)
 			}
@@ -51,14 +51,14 @@ func look(p string, head []byte) (sample, error) {
 	}
 
 	if s.keys == nil && strings.HasPrefix(strings.TrimSpace(s.head), "{") {
-		s.keys = keysIn(s.head)
+		s.keys = findKeys(s.head)
 	}
 
 	return s, nil
 }
 
-// mostlyText allows for a few bytes of another encoding.
-func mostlyText(head []byte) bool {
+// isMostlyText allows for a few bytes of another encoding.
+func isMostlyText(head []byte) bool {
 	bad := 0
 
 	for content := head; len(content) > 0; {
@@ -72,10 +72,10 @@ func mostlyText(head []byte) bool {
 	return bad*20 <= len(head)
 }
 
-var keyPattern = lazily(`"([A-Za-z_][\w-]*)"\s*:`)
+var keyPattern = compileLazily(`"([A-Za-z_][\w-]*)"\s*:`)
 
-// keysIn are the keys in the beginning of a JSON text that may be cut off.
-func keysIn(text string) []string {
+// findKeys are the keys in the beginning of a JSON text that may be cut off.
+func findKeys(text string) []string {
 	var keys []string
 	for _, m := range keyPattern().FindAllStringSubmatch(text, -1) {
 		keys = append(keys, m[1])
@@ -84,7 +84,7 @@ func keysIn(text string) []string {
 	return keys
 }
 
-func columnsOf(line string) []string {
+func splitColumns(line string) []string {
 	columns := strings.Split(strings.TrimPrefix(line, "\ufeff"), "\t")
 	for i, c := range columns {
 		columns[i] = strings.ToLower(strings.TrimSpace(c))
@@ -93,8 +93,8 @@ func columnsOf(line string) []string {
 	return columns
 }
 
-// has says whether the columns, or the keys, hold all names.
-func (s sample) has(in []string, names ...string) bool {
+// hasAll says whether the columns, or the keys, hold all names.
+func (s sample) hasAll(in []string, names ...string) bool {
 	for _, n := range names {
 		if !slices.Contains(in, n) {
 			return false
@@ -104,16 +104,16 @@ func (s sample) has(in []string, names ...string) bool {
 	return true
 }
 
-// json says whether it looks like an object, or lines of them, with all keys.
-func (s sample) json(keys ...string) bool { return s.keys != nil && s.has(s.keys, keys...) }
+// hasKeys says whether it looks like an object, or lines of them, with all keys.
+func (s sample) hasKeys(keys ...string) bool { return s.keys != nil && s.hasAll(s.keys, keys...) }
 
-// table says whether it looks like a table with all columns.
-func (s sample) table(columns ...string) bool {
-	return s.columns != nil && s.has(s.columns, columns...)
+// hasColumns says whether it looks like a table with all columns.
+func (s sample) hasColumns(columns ...string) bool {
+	return s.columns != nil && s.hasAll(s.columns, columns...)
 }
 
-// looks says in words what an unknown source is.
-func (s sample) looks() string {
+// describeUnknown says in words what a source of no known format looks like.
+func (s sample) describeUnknown() string {
 	first := func(names []string) string {
 		names = slices.Clone(names)
 		slices.Sort(names)
@@ -132,8 +132,9 @@ func (s sample) looks() string {
 	return "it is text without a table's header and without JSON lines"
 }
 
-// bare is a JSON line without what makes many of them an array, as `sqlite3 -json` writes it.
-func bare(line string) string {
+// trimArray removes the brackets and the comma that make an array of JSON lines, as
+// `sqlite3 -json` writes it.
+func trimArray(line string) string {
 	line = strings.TrimSpace(line)
 	if strings.HasPrefix(line, "[{") {
 		line = line[1:]

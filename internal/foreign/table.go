@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// table decodes rows by the names of their columns. head is told the header
-// once; row gets the fields by name.
+// table decodes rows by the names of their columns. head gets the header; row gets
+// the fields by name.
 type table struct {
 	columns []string
 	usual   []string // the columns where the first line is no header; nil: it always is one
@@ -16,8 +16,14 @@ type table struct {
 	row     func(field func(name string) string) Entry
 }
 
-// decode is t's decoder. A header may come again, as where files were joined.
-func (t *table) decode(line string) (Entry, error) {
+// lacksHeader says whether these fields of the first line are a row of the usual
+// columns, and not their names.
+func (t *table) lacksHeader(fields []string) bool {
+	return t.usual != nil && len(fields) == len(t.usual) && !slices.Contains(fields, t.usual[0])
+}
+
+// decodeLine is t's decoder. A header may come again, as where files were joined.
+func (t *table) decodeLine(line string) (Entry, error) {
 	fields := strings.Split(line, "\t")
 	if strings.HasPrefix(line, "#") {
 		if t.comment != nil {
@@ -27,13 +33,13 @@ func (t *table) decode(line string) (Entry, error) {
 		return Entry{Kind: Other}, nil
 	}
 
-	if cs := columnsOf(line); t.columns == nil && t.usual != nil && len(cs) == len(t.usual) && !slices.Contains(cs,
-		t.usual[0]) {
+	columns := splitColumns(line)
+	if t.columns == nil && t.lacksHeader(columns) {
 		t.columns = t.usual
 	}
 
-	if t.columns == nil || slices.Equal(columnsOf(line), t.columns) {
-		t.columns = columnsOf(line)
+	if t.columns == nil || slices.Equal(columns, t.columns) {
+		t.columns = columns
 		entry := t.head(t.columns)
 		entry.Kind = Header
 
@@ -70,17 +76,14 @@ func (t *table) decode(line string) (Entry, error) {
 var karpathy = Format{
 	Name:  "karpathy",
 	About: "results.tsv with the columns commit, METRIC, …, status, description (karpathy/autoresearch and its forks, `ratchet export --format tsv`)",
-	fits:  func(s sample) bool { return s.table("commit", "status", "description") },
+	fits:  func(s sample) bool { return s.hasColumns("commit", "status", "description") },
 	start: func(string) decoder {
 		metric := "val_bpb"
 		t := &table{usual: []string{"commit", metric, "memory_gb", "status", "description"}}
 		t.head = func(columns []string) Entry {
-			for _, c := range columns { // the first that is not one of the fixed ones
-				if c != "commit" && c != "status" && c != "description" && c != "memory_gb" && c != "experiment" &&
-					c != "tag" {
-					metric = c
-					break
-				}
+			fixed := []string{"commit", "status", "description", "memory_gb", "experiment", "tag"}
+			if i := slices.IndexFunc(columns, func(c string) bool { return !slices.Contains(fixed, c) }); i >= 0 {
+				metric = columns[i]
 			}
 
 			return Entry{Metric: metric, Note: "the file does not say which is better"}
@@ -88,10 +91,10 @@ var karpathy = Format{
 		t.row = func(field func(string) string) Entry {
 			e := Entry{Metric: metric, Commit: field("commit"), Status: field("status"),
 				Description: field("description")}
-			return e.of(field(metric))
+			return e.withValue(field(metric))
 		}
 
-		return t.decode
+		return t.decodeLine
 	},
 }
 
@@ -100,7 +103,7 @@ var karpathy = Format{
 var autokernel = Format{
 	Name:  "autokernel",
 	About: "results.tsv or KERNEL_results.tsv with the columns experiment, tag, kernel_type, throughput_tflops, … (autokernel)",
-	fits:  func(s sample) bool { return s.table("experiment", "tag", "throughput_tflops") },
+	fits:  func(s sample) bool { return s.hasColumns("experiment", "tag", "throughput_tflops") },
 	start: func(string) decoder {
 		t := &table{}
 		t.head = func([]string) Entry { return Entry{Metric: "throughput_tflops", Better: "higher"} }
@@ -110,17 +113,17 @@ var autokernel = Format{
 			case "kept", "revert", "failed":
 				e.Status = tag
 				if field("speedup_vs_pytorch") != "" && field("latency_us") == "" {
-					e = e.note("speedup_vs_pytorch is over the first version here, not over PyTorch")
+					e = e.addNote("speedup_vs_pytorch is over the first version here, not over PyTorch")
 				}
 			case "":
 			default:
 				e.Description = strings.TrimSuffix(tag+": "+e.Description, ": ")
 			}
 
-			return e.of(field("throughput_tflops"))
+			return e.withValue(field("throughput_tflops"))
 		}
 
-		return t.decode
+		return t.decodeLine
 	},
 }
 
@@ -128,39 +131,39 @@ var autokernel = Format{
 var uditgoenka = Format{
 	Name:  "uditgoenka",
 	About: "a table with the columns iteration, commit, metric, delta, guard, status, description (uditgoenka/autoresearch)",
-	fits:  func(s sample) bool { return s.table("iteration", "metric", "status", "description") },
+	fits:  func(s sample) bool { return s.hasColumns("iteration", "metric", "status", "description") },
 	start: func(string) decoder {
 		t := &table{}
 		t.comment = func(line string) Entry {
 			name, value, ok := strings.Cut(strings.TrimLeft(line, "# "), ":")
 
 			value, _, _ = strings.Cut(strings.TrimSpace(value), " ")
-			if better := direction(strings.Trim(value, "_,;")); ok && better != "" &&
+			if better := parseDirection(strings.Trim(value, "_,;")); ok && better != "" &&
 				strings.TrimSpace(name) == "metric_direction" {
 				return Entry{Kind: Header, Better: better}
 			}
 
-			return betterIn(line)
+			return findDirection(line)
 		}
 		t.head = func([]string) Entry { return Entry{Metric: "metric"} }
 		t.row = func(field func(string) string) Entry {
 			e := Entry{Metric: "metric", Commit: field("commit"), Status: field("status"),
 				Description: field("description")}
-			return e.of(field("metric"))
+			return e.withValue(field("metric"))
 		}
 
-		return t.decode
+		return t.decodeLine
 	},
 }
 
-// betterIn finds lower or higher in the words of a comment on the direction.
-func betterIn(line string) Entry {
+// findDirection finds lower or higher in the words of a comment on the direction.
+func findDirection(line string) Entry {
 	if !strings.Contains(line, "metric_direction") {
 		return Entry{Kind: Other}
 	}
 
 	for _, w := range strings.FieldsFunc(line, func(r rune) bool { return r < 'A' || r > 'z' || r == '_' }) {
-		if better := direction(w); better != "" {
+		if better := parseDirection(w); better != "" {
 			return Entry{Kind: Header, Better: better}
 		}
 	}
@@ -172,20 +175,20 @@ func betterIn(line string) Entry {
 var coreline = Format{
 	Name:  "coreline",
 	About: "RESULTS.tsv with the columns iteration, hypothesis_id, status, score_after, … (coreline-ai/autoresearch-mcp-codex)",
-	fits:  func(s sample) bool { return s.table("iteration", "hypothesis_id", "score_after") },
+	fits:  func(s sample) bool { return s.hasColumns("iteration", "hypothesis_id", "score_after") },
 	start: func(string) decoder {
 		t := &table{}
 		t.head = func([]string) Entry { return Entry{Metric: "score"} }
 		t.row = func(field func(string) string) Entry {
 			e := Entry{Metric: "score", Status: field("status"), Description: field("change_summary")}
 			if why := field("rollback_reason"); why != "" {
-				e = e.note("rolled back: " + why)
+				e = e.addNote("rolled back: " + why)
 			}
 
-			return e.of(field("score_after"))
+			return e.withValue(field("score_after"))
 		}
 
-		return t.decode
+		return t.decodeLine
 	},
 }
 
@@ -194,34 +197,34 @@ var shreemulay = Format{
 	Name:  "shreemulay",
 	About: "a table, or JSON lines, with iteration, score, improved, change_description (ShreeMulay/autoresearch-mcp)",
 	fits: func(s sample) bool {
-		return s.table("iteration", "score", "improved") || s.json("iteration", "score", "improved")
+		return s.hasColumns("iteration", "score", "improved") || s.hasKeys("iteration", "score", "improved")
 	},
 	start: func(path string) decoder {
 		row := func(field func(string) string) Entry {
 			e := Entry{Kind: Run, Metric: "score", Description: field("change_description"), Status: "not improved"}
 			switch {
-			case truth(field("is_baseline")):
+			case isTrue(field("is_baseline")):
 				e.Status = "baseline"
-			case truth(field("improved")):
+			case isTrue(field("improved")):
 				e.Status = "improved"
 			}
 
-			return e.of(field("score"))
+			return e.withValue(field("score"))
 		}
 		t := &table{head: func([]string) Entry { return Entry{Metric: "score"} }, row: row}
-		objects := lines(func(o object) Entry { return row(o.text) })(path)
+		objects := lineDecoder(func(o object) Entry { return row(o.textOf) })(path)
 
 		return func(line string) (Entry, error) {
 			if strings.HasPrefix(strings.TrimSpace(line), "{") {
 				return objects(line)
 			}
 
-			return t.decode(line)
+			return t.decodeLine(line)
 		}
 	},
 }
 
-func truth(text string) bool {
+func isTrue(text string) bool {
 	switch strings.ToLower(text) {
 	case "true", "1", "yes":
 		return true

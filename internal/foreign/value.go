@@ -13,9 +13,9 @@ import (
 	"ratchet/internal/wording"
 )
 
-// number reads a value as these logs write it: a decimal, perhaps with x or %
+// parseNumber reads a value as these logs write it: a decimal, perhaps with x or %
 // after it. An empty one, "-" and the like are no value, and nothing is wrong with that.
-func number(text string) (*float64, string) {
+func parseNumber(text string) (*float64, string) {
 	t := strings.TrimSpace(text)
 	switch strings.ToLower(t) {
 	case "", "-", "--", "n/a", "na", "none", "null", "—":
@@ -31,8 +31,8 @@ func number(text string) (*float64, string) {
 	return &v, ""
 }
 
-// failed are the statuses of runs whose 0 means that there was no value.
-func failed(status string) bool {
+// isFailure says whether the 0 of a run with this status means that it had no value.
+func isFailure(status string) bool {
 	switch strings.ToLower(status) {
 	case "crash", "crashed", "checks_failed", "fail", "failed", "failure", "error", "metric-error", "hook-blocked",
 		"timeout", "invalid":
@@ -42,18 +42,18 @@ func failed(status string) bool {
 	return false
 }
 
-// of is e with its value; 0 of a failed run is none.
-func (e Entry) of(text string) Entry {
-	v, note := number(text)
-	if v != nil && *v == 0 && failed(e.Status) {
+// withValue returns e with its value; 0 of a failed run is none.
+func (e Entry) withValue(text string) Entry {
+	v, note := parseNumber(text)
+	if v != nil && *v == 0 && isFailure(e.Status) {
 		v = nil
 	}
 	e.Value = v
 
-	return e.note(note)
+	return e.addNote(note)
 }
 
-func (e Entry) note(text string) Entry {
+func (e Entry) addNote(text string) Entry {
 	switch {
 	case text == "":
 	case e.Note == "":
@@ -83,8 +83,8 @@ func parseObject(text string) (object, error) {
 	return o, nil
 }
 
-// text is a string, or another scalar as it is written; "" for null and nothing.
-func (o object) text(key string) string {
+// textOf returns a string, or another scalar as it is written; "" for null and nothing.
+func (o object) textOf(key string) string {
 	raw := o[key]
 
 	var s string
@@ -105,8 +105,8 @@ func (o object) isNumber(key string) bool {
 	return o[key] != nil && json.Unmarshal(o[key], &v) == nil && v != nil
 }
 
-// inner is an object within, empty if there is none.
-func (o object) inner(key string) object {
+// innerObject returns the object under a key, nil if there is none.
+func (o object) innerObject(key string) object {
 	var in object
 	if json.Unmarshal(o[key], &in) != nil {
 		return nil
@@ -115,10 +115,10 @@ func (o object) inner(key string) object {
 	return in
 }
 
-// either is the first of the keys that says something.
-func (o object) either(keys ...string) string {
+// firstText returns the first text among the keys that is not empty.
+func (o object) firstText(keys ...string) string {
 	for _, k := range keys {
-		if t := o.text(k); t != "" {
+		if t := o.textOf(k); t != "" {
 			return t
 		}
 	}
@@ -126,15 +126,15 @@ func (o object) either(keys ...string) string {
 	return ""
 }
 
-// lines makes a decoder of JSON lines.
-func lines(f func(object) Entry) func(string) decoder {
+// lineDecoder makes a decoder of JSON lines.
+func lineDecoder(f func(object) Entry) func(string) decoder {
 	return func(string) decoder {
 		return func(line string) (Entry, error) {
 			if t := strings.TrimSpace(line); t == "[" || t == "]" {
 				return Entry{Kind: Other}, nil
 			}
 
-			o, err := parseObject(bare(line))
+			o, err := parseObject(trimArray(line))
 			if err != nil {
 				return Entry{}, err
 			}
@@ -144,8 +144,8 @@ func lines(f func(object) Entry) func(string) decoder {
 	}
 }
 
-// direction is lower or higher, from any of the words that logs have for it.
-func direction(word string) string {
+// parseDirection returns lower or higher, from any of the words that logs have for it.
+func parseDirection(word string) string {
 	switch strings.ToLower(strings.TrimSpace(word)) {
 	case "lower", "min", "minimize", "minimise", "decrease", "down":
 		return "lower"
@@ -156,8 +156,8 @@ func direction(word string) string {
 	return ""
 }
 
-// lazily compiles an expression when it is first used: every start of Ratchet
+// compileLazily compiles an expression when it is first used: every start of Ratchet
 // would pay for it otherwise.
-func lazily(expr string) func() *regexp.Regexp {
+func compileLazily(expr string) func() *regexp.Regexp {
 	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expr) })
 }

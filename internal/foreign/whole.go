@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// whole makes a decoder of a file that is one JSON object.
-func whole(f func(path string, o object) Entry) func(string) decoder {
+// wholeDecoder makes a decoder of a file that is one JSON object.
+func wholeDecoder(f func(path string, o object) Entry) func(string) decoder {
 	return func(path string) decoder {
 		return func(text string) (Entry, error) {
 			o, err := parseObject(text)
@@ -20,32 +20,32 @@ func whole(f func(path string, o object) Entry) func(string) decoder {
 	}
 }
 
-// program is a program of an evolution. Scores are better the higher.
-func program(o object) Entry {
-	entry := Entry{Kind: Run, Description: o.either("changes_description", "description", "text_feedback")}
+// decodeProgram decodes a program of an evolution. Higher scores are better.
+func decodeProgram(o object) Entry {
+	entry := Entry{Kind: Run, Description: o.firstText("changes_description", "description", "text_feedback")}
 	if entry.Description == "" {
-		entry.Description = o.inner("metadata").either("changes", "patch_name", "patch_description")
+		entry.Description = o.innerObject("metadata").firstText("changes", "patch_name", "patch_description")
 	}
 
-	if c := o.text("correct"); c != "" {
+	if c := o.textOf("correct"); c != "" {
 		entry.Status = "incorrect"
-		if truth(c) {
+		if isTrue(c) {
 			entry.Status = "correct"
 		}
 	}
 
-	if parent := o.text("parent_id"); parent != "" {
-		entry = entry.note("from " + parent)
+	if parent := o.textOf("parent_id"); parent != "" {
+		entry = entry.addNote("from " + parent)
 	}
 
 	if o.isNumber("combined_score") {
 		entry.Metric = "combined_score"
-		return entry.of(o.text("combined_score"))
+		return entry.withValue(o.textOf("combined_score"))
 	}
 
 	for _, key := range []string{"metrics", "public_metrics"} {
-		if in := o.inner(key); in != nil {
-			return entry.only(in)
+		if in := o.innerObject(key); in != nil {
+			return entry.withOnlyMetric(in)
 		}
 	}
 
@@ -58,26 +58,28 @@ var openevolve = Format{
 	About: "checkpoints/checkpoint_N/programs/ID.json with id, code, metrics (OpenEvolve)",
 	Whole: true,
 	fits: func(s sample) bool {
-		return strings.HasSuffix(s.base, ".json") && s.json("id", "code") &&
-			(s.json("metrics") || s.json("generation")) && !s.json("island_idx")
+		return strings.HasSuffix(s.base, ".json") && s.hasKeys("id", "code") &&
+			(s.hasKeys("metrics") || s.hasKeys("generation")) && !s.hasKeys("island_idx")
 	},
-	start: whole(func(_ string, o object) Entry { return program(o) }),
+	start: wholeDecoder(func(_ string, o object) Entry { return decodeProgram(o) }),
 }
 
 // openevolveLines are such programs, a line each.
 var openevolveLines = Format{
 	Name:  "openevolve-lines",
 	About: "the same programs as JSON lines",
-	fits:  func(s sample) bool { return s.json("id", "code") && (s.json("metrics") || s.json("generation")) },
-	start: lines(program),
+	fits: func(s sample) bool {
+		return s.hasKeys("id", "code") && (s.hasKeys("metrics") || s.hasKeys("generation"))
+	},
+	start: lineDecoder(decodeProgram),
 }
 
 // shinka is ShinkaEvolve's table of programs as JSON lines.
 var shinka = Format{
 	Name:  "shinka",
 	About: "the programs of ShinkaEvolve's database as JSON (sqlite3 -json FILE 'select * from programs')",
-	fits:  func(s sample) bool { return s.json("id", "code", "combined_score") || s.json("id", "island_idx") },
-	start: lines(program),
+	fits:  func(s sample) bool { return s.hasKeys("id", "code", "combined_score") || s.hasKeys("id", "island_idx") },
+	start: lineDecoder(decodeProgram),
 }
 
 // shinkaMetrics is what one evaluation of ShinkaEvolve left: metrics.json or correct.json.
@@ -86,19 +88,20 @@ var shinkaMetrics = Format{
 	About: "gen_N/results/metrics.json and correct.json (ShinkaEvolve)",
 	Whole: true,
 	fits: func(s sample) bool {
-		return s.base == "metrics.json" && s.json("combined_score") || s.base == "correct.json" && s.json("correct")
+		return s.base == "metrics.json" && s.hasKeys("combined_score") ||
+			s.base == "correct.json" && s.hasKeys("correct")
 	},
-	start: whole(func(p string, o object) Entry {
+	start: wholeDecoder(func(p string, o object) Entry {
 		gen := path.Base(path.Dir(path.Dir(p)))
 		if o["correct"] != nil {
-			e := Entry{Kind: Other, Status: "incorrect", Description: strings.TrimSpace(gen + " " + o.text("error"))}
-			if truth(o.text("correct")) {
+			e := Entry{Kind: Other, Status: "incorrect", Description: strings.TrimSpace(gen + " " + o.textOf("error"))}
+			if isTrue(o.textOf("correct")) {
 				e.Status = "correct"
 			}
 
 			return e
 		}
-		e := program(o)
+		e := decodeProgram(o)
 		e.Description = strings.TrimSpace(gen + " " + e.Description)
 
 		return e
@@ -106,8 +109,8 @@ var shinkaMetrics = Format{
 }
 
 var (
-	entityName = lazily(`^([GHEOCL])-\d+\.(md|json)$`)
-	frontKey   = lazily(`(?m)^([a-z_]+):[ \t]*(.*?)[ \t]*\r?$`)
+	entityName = compileLazily(`^([GHEOCL])-\d+\.(md|json)$`)
+	frontKey   = compileLazily(`(?m)^([a-z_]+):[ \t]*(.*?)[ \t]*\r?$`)
 )
 
 // hugoEntity is one file of hugoferreira/autoresearch's store: a goal, a
@@ -130,15 +133,20 @@ var hugoEntity = Format{
 					return Entry{}, err
 				}
 
-				e := Entry{Kind: Run, Metric: o.text("instrument"), Commit: o.either("candidate_sha", "baseline_sha"),
-					Description: strings.TrimSpace(o.text("experiment") + " " + o.text("command"))}
-				if pass := o.text("pass"); pass != "" {
-					e.Status = map[bool]string{true: "pass", false: "fail"}[truth(pass)]
+				e := Entry{Kind: Run, Metric: o.textOf("instrument"),
+					Commit:      o.firstText("candidate_sha", "baseline_sha"),
+					Description: strings.TrimSpace(o.textOf("experiment") + " " + o.textOf("command"))}
+				switch pass := o.textOf("pass"); {
+				case pass == "":
+				case isTrue(pass):
+					e.Status = "pass"
+				default:
+					e.Status = "fail"
 				}
 
-				return e.of(o.text("value")), nil
+				return e.withValue(o.textOf("value")), nil
 			case entityName().MatchString(base):
-				return front(text), nil
+				return parseFrontMatter(text), nil
 			}
 
 			return Entry{Kind: Other}, nil
@@ -146,8 +154,8 @@ var hugoEntity = Format{
 	},
 }
 
-// front reads the top level of a YAML front matter, as far as its values stand on one line.
-func front(text string) Entry {
+// parseFrontMatter reads the top level of a YAML front matter, as far as its values stand on one line.
+func parseFrontMatter(text string) Entry {
 	_, rest, _ := strings.Cut(text, "---")
 	head, _, _ := strings.Cut(rest, "\n---")
 	entry := Entry{Kind: Other}
@@ -162,14 +170,14 @@ func front(text string) Entry {
 		case "claim":
 			entry.Description = value
 		case "id":
-			entry = entry.note(value)
+			entry = entry.addNote(value)
 		}
 	}
 
 	return entry
 }
 
-var printed = lazily(`(?m)^[ \t]*(?:METRIC[ \t]+)?([A-Za-z][\w .@/-]*?)[ \t]*[:=][ \t]*([-+]?[\d.]+(?:[eE][-+]?\d+)?)[ \t]*[x%]?[ \t]*\r?$`)
+var printedValue = compileLazily(`(?m)^[ \t]*(?:METRIC[ \t]+)?([A-Za-z][\w .@/-]*?)[ \t]*[:=][ \t]*([-+]?[\d.]+(?:[eE][-+]?\d+)?)[ \t]*[x%]?[ \t]*\r?$`)
 
 // wecoOutput is what one step of a Weco run printed. It has a value where it
 // prints numbers under one name only.
@@ -185,10 +193,10 @@ var wecoOutput = Format{
 			step := strings.TrimSuffix(path.Base(p), ".out.txt")
 			e := Entry{Kind: Run, Description: strings.ReplaceAll(step, "_", " ")}
 
-			all := printed().FindAllStringSubmatch(text, -1)
+			all := printedValue().FindAllStringSubmatch(text, -1)
 			for i, m := range all {
 				if i > 0 && m[1] != all[0][1] {
-					return e.note("it prints several numbers, and does not say which is the metric"), nil
+					return e.addNote("it prints several numbers, and does not say which is the metric"), nil
 				}
 			}
 
@@ -198,7 +206,7 @@ var wecoOutput = Format{
 			last := all[len(all)-1]
 			e.Metric = last[1]
 
-			return e.of(last[2]), nil
+			return e.withValue(last[2]), nil
 		}
 	},
 }

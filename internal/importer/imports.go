@@ -105,7 +105,7 @@ func (im *importRun) requestedFormat() (*foreign.Format, error) {
 		return nil, nil
 	}
 
-	f, ok := foreign.Named(im.request.Format)
+	f, ok := foreign.FindFormat(im.request.Format)
 	if !ok {
 		return nil, research.Errorf(research.CodeBadArgument, "use one of "+formatNames(), "there is no format %q",
 			im.request.Format)
@@ -116,7 +116,7 @@ func (im *importRun) requestedFormat() (*foreign.Format, error) {
 
 func formatNames() string {
 	var names []string
-	for _, f := range foreign.Formats() {
+	for _, f := range foreign.AllFormats() {
 		names = append(names, f.Name)
 	}
 
@@ -147,7 +147,7 @@ func (im *importRun) importFile(ctx context.Context) error {
 				im.request.Path, err)
 		}
 
-		found, err := foreign.Detect(im.answer.Source, head)
+		found, err := foreign.DetectFormat(im.answer.Source, head)
 		if err != nil {
 			return unknownFormatError(im.answer.Source, err)
 		}
@@ -179,7 +179,7 @@ func (im *importRun) importFolder(ctx context.Context) error {
 	}
 	root := os.DirFS(im.request.Path)
 
-	sources, skipped, err := foreign.Folder(root, filepath.Base(im.request.Path))
+	sources, skipped, err := foreign.FindSources(root, filepath.Base(im.request.Path))
 	if err != nil {
 		return research.Errorf(research.CodeBadArgument, "name one of its files", "the folder %s can't be imported: %w",
 			im.request.Path, err)
@@ -232,7 +232,7 @@ func (im *importRun) readLines(ctx context.Context, f foreign.Format, path strin
 	if path != "" {
 		name += "/" + path
 	}
-	err := f.Read(name, input, func(item foreign.Item) error {
+	err := f.ReadItems(name, input, func(item foreign.Item) error {
 		im.addItem(f.Name, path, item)
 
 		if len(im.batch) < importLines && im.size < importBytes {

@@ -78,7 +78,7 @@ func PlotBudget(spending *view.Spending) *Plot {
 			append(fields, render.ShortFact("counts", "", spendingPace(spending)), render.NextStep("read_log{}"))...)}
 }
 
-// spendingPace is how fast the budget goes.
+// spendingPace says how fast the budget is spent.
 func spendingPace(spending *view.Spending) string {
 	last := spending.Points[len(spending.Points)-1].At
 
@@ -88,7 +88,7 @@ func spendingPace(spending *view.Spending) string {
 	}
 
 	return fmt.Sprintf("%s in %s of runs, over %s: one every %s", wording.Count(spending.Now.Experiments, "experiment"),
-		render.Hours(spending.Now.Hours), span(over), span(over/time.Duration(spending.Now.Experiments)))
+		render.Hours(spending.Now.Hours), formatSpan(over), formatSpan(over/time.Duration(spending.Now.Experiments)))
 }
 
-func span(d time.Duration) string { return wording.FormatDuration(d.Seconds()) }
+func formatSpan(d time.Duration) string { return wording.FormatDuration(d.Seconds()) }

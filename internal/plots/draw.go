@@ -63,8 +63,8 @@ func readAndDraw[T any](
 	return p, nil
 }
 
-// Drawn is the answer with its image, if there is anything to see.
-func (p *Plot) Drawn() (render.Answer, error) {
+// AnswerWithImage returns the answer with its image, if there is anything to see.
+func (p *Plot) AnswerWithImage() (render.Answer, error) {
 	answer := p.Answer
 	if p.Figure.Empty != "" {
 		return answer, nil
@@ -79,14 +79,14 @@ func (p *Plot) Drawn() (render.Answer, error) {
 		answer.PNG = png
 	}
 
-	if chart.Lacks(p.Figure) {
+	if chart.LacksLetters(p.Figure) {
 		answer.AddRemark("picture", "in the picture … stands for letters that its font lacks; they are whole here")
 	}
 
 	return answer, nil
 }
 
-// emptyPlot is the plot of a kind that has no data yet.
+// emptyPlot returns the plot of a kind that has no data yet.
 func emptyPlot(kind, title, why string) *Plot {
 	return &Plot{Figure: chart.Figure{Title: title, Empty: why},
 		Answer: render.BuildAnswer(render.Limit, render.Field{Key: "kind", Val: kind},
@@ -102,7 +102,7 @@ func seriesField(key string, vs []float64, about string, write func(float64) str
 	}
 	lo, hi := slices.Min(vs), slices.Max(vs)
 	field := render.Field{Key: key, Val: vs[max(0, len(vs)-60):]}
-	from, to := chart.Reach(vs)
+	from, to := chart.RobustRange(vs)
 
 	drawn := thinOut(vs, 100)
 	for i, v := range drawn {
@@ -113,7 +113,7 @@ func seriesField(key string, vs []float64, about string, write func(float64) str
 	return field
 }
 
-// thinOut is at most n of the values, evenly.
+// thinOut returns at most n of the values, evenly.
 func thinOut(vs []float64, n int) []float64 {
 	if len(vs) <= n {
 		return slices.Clone(vs)

@@ -39,7 +39,7 @@ func PlotFamilies(series *view.FamilySeries) *Plot {
 		text := fmt.Sprintf("%d tried, %d kept", f.Tried, f.Kept)
 		if f.Gain != nil {
 			text += ", " + wording.FormatBareGain(f.Gain, series.Scale)
-			g := rounded(*f.Gain)
+			g := roundInterval(*f.Gain)
 			r.Gain = &g
 		}
 		panel.Bars = append(panel.Bars, chart.Bar{Name: name, Whole: float64(f.Tried), Part: float64(f.Kept),

@@ -56,7 +56,7 @@ func PlotGPU(s *view.GPUSeries) *Plot {
 	fields := []render.Field{{Key: "kind", Val: "gpu"}, {Key: "total", Val: s.Total}}
 
 	if known > 0 {
-		words += fmt.Sprintf(", %s of energy", wattHours(joules))
+		words += fmt.Sprintf(", %s of energy", formatEnergy(joules))
 		fields = append(fields, render.Field{Key: "joules", Val: render.RoundShort([]float64{joules})[0]})
 	}
 
@@ -75,7 +75,7 @@ func PlotGPU(s *view.GPUSeries) *Plot {
 		append(fields, render.NextStep("read_log{view:\"table\"}"))...)}
 }
 
-// gpuPanels are those that have something to show.
+// gpuPanels returns the panels whose series have points.
 func gpuPanels(util, energy, memory chart.Series, runs string) (out []chart.Panel) {
 	x := chart.Axis{Unit: chart.Whole}
 	for _, panel := range []chart.Panel{
@@ -97,7 +97,7 @@ func gpuPanels(util, energy, memory chart.Series, runs string) (out []chart.Pane
 	return out
 }
 
-func wattHours(joules float64) string {
+func formatEnergy(joules float64) string {
 	if wh := joules / 3600; wh >= 1000 {
 		return fmt.Sprintf("%.3g kWh", wh/1000)
 	}

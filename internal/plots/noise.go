@@ -21,13 +21,13 @@ func PlotNoise(series *view.NoiseSeries) *Plot {
 	if series.Noise == "" {
 		return emptyPlot("noise", title, "the campaign is not calibrated yet")
 	}
-	early, late, drifted := drift(series.Drift)
+	early, late, drifted := measureDrift(series.Drift)
 	fields := []render.Field{{Key: "kind", Val: "noise"},
 		{Key: "metric", Val: render.MetricText(metric), Line: render.MetricText(metric) + ", " + string(series.Noise)}}
 
 	sub := string(series.Noise)
 	if series.Spread > 0 {
-		sub = "spread of one paired difference: " + size(series.Spread, series)
+		sub = "spread of one paired difference: " + formatDeviation(series.Spread, series)
 		fields = append(fields, render.Field{Key: "noise", Val: render.RoundShort([]float64{series.Spread})[0],
 			Line: sub})
 	}
@@ -40,9 +40,9 @@ func PlotNoise(series *view.NoiseSeries) *Plot {
 	if drifted {
 		d := late - early
 		words := fmt.Sprintf("drift: %s repeats of incumbents, the later half %s against the earlier",
-			render.FormatNumber(float64(len(series.Drift))), signedSize(d, series))
+			render.FormatNumber(float64(len(series.Drift))), formatSignedDeviation(d, series))
 		fields = append(fields, render.Field{Key: "drift", Val: render.RoundShort([]float64{d})[0], Line: words})
-		sub += "; later repeats " + signedSize(d, series) + " against earlier ones"
+		sub += "; later repeats " + formatSignedDeviation(d, series) + " against earlier ones"
 	}
 
 	fields = append(fields, render.Field{Key: "total", Val: series.Total,
@@ -51,7 +51,7 @@ func PlotNoise(series *view.NoiseSeries) *Plot {
 	figure := chart.Figure{Title: title, Subtitle: sub, Panels: noisePanels(series),
 		Foot: "The rule reckons with the spread; drift is cancelled by running both versions of a pair in turn."}
 	if len(figure.Panels) == 0 || series.Noise == research.Deterministic && len(series.Drift) == 0 &&
-		flat(series.Calibration) {
+		areAllZero(series.Calibration) {
 		figure.Empty = "deterministic: every repeat gave the same value, one run shows any difference"
 		fields = append(fields, render.ShortFact("text", "", figure.Empty))
 	}
@@ -60,7 +60,7 @@ func PlotNoise(series *view.NoiseSeries) *Plot {
 		append(fields, render.NextStep(`measure_metric{target:"incumbent"} for fresh repeats`))...)}
 }
 
-func flat(vs []float64) bool {
+func areAllZero(vs []float64) bool {
 	for _, v := range vs {
 		if v != 0 {
 			return false
@@ -70,8 +70,8 @@ func flat(vs []float64) bool {
 	return true
 }
 
-// size is a deviation in the words of its scale.
-func size(v float64, s *view.NoiseSeries) string {
+// formatDeviation writes a deviation in the words of its scale.
+func formatDeviation(v float64, s *view.NoiseSeries) string {
 	if s.Scale == "linear" {
 		return render.FormatAmount(render.RoundShort([]float64{v})[0], s.Metric.Unit)
 	}
@@ -79,16 +79,16 @@ func size(v float64, s *view.NoiseSeries) string {
 	return fmt.Sprintf("%.3g %%", 100*v)
 }
 
-func signedSize(v float64, series *view.NoiseSeries) string {
+func formatSignedDeviation(v float64, series *view.NoiseSeries) string {
 	if v > 0 {
-		return "+" + size(v, series)
+		return "+" + formatDeviation(v, series)
 	}
 
-	return size(v, series)
+	return formatDeviation(v, series)
 }
 
-// drift is the mean deviation of the earlier and of the later half.
-func drift(ps []view.DriftPoint) (early, late float64, ok bool) {
+// measureDrift returns the mean deviation of the earlier and of the later half.
+func measureDrift(ps []view.DriftPoint) (early, late float64, ok bool) {
 	n := len(ps) / 2
 	if n < 3 {
 		return 0, 0, false
@@ -118,7 +118,7 @@ func noisePanels(series *view.NoiseSeries) []chart.Panel {
 		panel := chart.Panel{Title: "last calibration: each run against their median" + unit,
 			X: chart.Axis{Name: "run", Unit: chart.Whole}, Y: y}
 		panel.Series = []chart.Series{{Kind: chart.Marks, Shape: chart.Dot, Colour: chart.Blue,
-			Points: numbered(series.Calibration)}}
+			Points: numberPoints(series.Calibration)}}
 		panel.Rules = []chart.Rule{{Colour: chart.Faint}}
 		out = append(out, panel)
 	}
@@ -126,7 +126,7 @@ func noisePanels(series *view.NoiseSeries) []chart.Panel {
 	if len(series.Residuals) > 0 {
 		q := chart.Panel{Title: "residuals of paired differences, newest last; dashed: one spread" + unit,
 			X: chart.Axis{Name: "pair", Unit: chart.Whole}, Y: y}
-		q.Series = []chart.Series{{Kind: chart.Stems, Colour: chart.Orange, Points: numbered(series.Residuals)}}
+		q.Series = []chart.Series{{Kind: chart.Stems, Colour: chart.Orange, Points: numberPoints(series.Residuals)}}
 		q.Rules = []chart.Rule{{At: series.Spread, Colour: chart.Faint}, {At: -series.Spread, Colour: chart.Faint}}
 		out = append(out, q)
 	}
@@ -152,8 +152,8 @@ func noisePanels(series *view.NoiseSeries) []chart.Panel {
 	return out
 }
 
-// numbered are values at 1, 2, 3 …
-func numbered(vs []float64) []chart.Point {
+// numberPoints returns the values as points at 1, 2, 3 …
+func numberPoints(vs []float64) []chart.Point {
 	out := make([]chart.Point, len(vs))
 	for i, v := range vs {
 		out[i] = chart.Point{X: float64(i + 1), Y: v}

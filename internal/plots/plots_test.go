@@ -28,17 +28,19 @@ var update = flag.Bool("update", false, "write goldens")
 // long is a hostile text.
 var long = strings.Repeat("\"quoted\" <b>\\ü€\x1b[31m\u202e\tx\n", 400)
 
-// drawings are what the golden images show.
-func drawings() map[string]*plots.Plot {
+// allPlots are what the golden images show.
+func allPlots() map[string]*plots.Plot {
 	return map[string]*plots.Plot{
-		"progress-noisy": plots.PlotProgress(plotstest.NoisyNight(70)), "progress-exact": plots.PlotProgress(plotstest.ExactNight(60)),
-		"progress-1000": plots.PlotProgress(plotstest.NoisyNight(1000)), "noise": plots.PlotNoise(plotstest.NoiseSample()),
-		"budget": plots.PlotBudget(plotstest.BudgetSample()), "gpu": plots.PlotGPU(plotstest.GPUSample()),
+		"progress-noisy": plots.PlotProgress(plotstest.NoisyNight(70)),
+		"progress-exact": plots.PlotProgress(plotstest.ExactNight(60)),
+		"progress-1000":  plots.PlotProgress(plotstest.NoisyNight(1000)),
+		"noise":          plots.PlotNoise(plotstest.NoiseSample()),
+		"budget":         plots.PlotBudget(plotstest.BudgetSample()), "gpu": plots.PlotGPU(plotstest.GPUSample()),
 		"families": plots.PlotFamilies(plotstest.FamilySample()),
 	}
 }
 
-func picture(t *testing.T, p *plots.Plot, o chart.Options) []byte {
+func drawPicture(t *testing.T, p *plots.Plot, o chart.Options) []byte {
 	t.Helper()
 
 	b, err := chart.Draw(p.Figure, o)
@@ -52,13 +54,13 @@ func picture(t *testing.T, p *plots.Plot, o chart.Options) []byte {
 // TestPlotsLookAsTheyDid compares with golden images, with tolerance: another
 // version of Go or of the library may set an edge's pixels a little differently.
 func TestPlotsLookAsTheyDid(t *testing.T) {
-	for name, p := range drawings() {
+	for name, p := range allPlots() {
 		theme := chart.Light
 		if name == "noise" || name == "progress-exact" {
 			theme = chart.Dark
 		}
 
-		got := picture(t, p, chart.Options{Theme: theme})
+		got := drawPicture(t, p, chart.Options{Theme: theme})
 		if len(got) > 100<<10 {
 			t.Errorf("%s has %d bytes", name, len(got))
 		}
@@ -75,14 +77,14 @@ func TestPlotsLookAsTheyDid(t *testing.T) {
 			t.Fatal(err)
 		}
 
-		if off := unlike(t, want, got); off > .0005 {
+		if off := shareOfDifferingPixels(t, want, got); off > .0005 {
 			t.Errorf("%s differs from its golden image by %.2g of its pixels; look at both, then -update", name, off)
 		}
 	}
 }
 
-// unlike is the share of pixels that differ visibly, 1 if the sizes do.
-func unlike(t *testing.T, a, b []byte) float64 {
+// shareOfDifferingPixels is the share of pixels that differ visibly, 1 if the sizes do.
+func shareOfDifferingPixels(t *testing.T, a, b []byte) float64 {
 	t.Helper()
 
 	x, y := decodePNG(t, a), decodePNG(t, b)
@@ -96,7 +98,7 @@ func unlike(t *testing.T, a, b []byte) float64 {
 			r1, g1, b1, _ := x.At(k, i).RGBA()
 
 			r2, g2, b2, _ := y.At(k, i).RGBA()
-			if d := abs(r1, r2) + abs(g1, g2) + abs(b1, b2); d > 3*0x2000 {
+			if d := absoluteDifference(r1, r2) + absoluteDifference(g1, g2) + absoluteDifference(b1, b2); d > 3*0x2000 {
 				n++
 			}
 		}
@@ -105,7 +107,7 @@ func unlike(t *testing.T, a, b []byte) float64 {
 	return float64(n) / float64(all)
 }
 
-func abs(a, b uint32) uint32 { return max(a, b) - min(a, b) }
+func absoluteDifference(a, b uint32) uint32 { return max(a, b) - min(a, b) }
 
 func decodePNG(t *testing.T, b []byte) image.Image {
 	t.Helper()
@@ -136,22 +138,22 @@ func TestPlotsTellTheirNumbers(t *testing.T) {
 	}
 	families := plotstest.FamilySample()
 	families.Families[0].Word, families.Campaign = long, long
-	all := drawings()
+	all := allPlots()
 
 	all["hostile"], all["odd"], all["long families"] = plots.PlotProgress(hostile), plots.PlotProgress(odd),
 		plots.PlotFamilies(families)
 	for name, p := range all {
-		a, err := p.Drawn()
+		a, err := p.AnswerWithImage()
 		if err != nil {
 			t.Fatal(err)
 		}
-		fits(t, a, render.Limit)
+		checkAnswerFits(t, a, render.Limit)
 
 		if len(a.PNG) == 0 || len(a.PNG) > 100<<10 {
 			t.Errorf("%s: the image has %d bytes", name, len(a.PNG))
 		}
 
-		if svg := string(picture(t, p, chart.Options{Format: chart.SVG})); strings.Contains(svg, "NaN") ||
+		if svg := string(drawPicture(t, p, chart.Options{Format: chart.SVG})); strings.Contains(svg, "NaN") ||
 			strings.Contains(svg, "\x1b") {
 			t.Errorf("%s: %.300s", name, svg)
 		}
@@ -169,12 +171,12 @@ func TestPlotsWithoutDataSayWhy(t *testing.T) {
 		"every repeat gave the same": plots.PlotNoise(&view.NoiseSeries{Noise: research.Deterministic,
 			Calibration: []float64{0, 0}}),
 	} {
-		a, err := p.Drawn()
+		a, err := p.AnswerWithImage()
 		if err != nil || a.PNG != nil || !strings.Contains(a.Text, want) {
 			t.Errorf("%q is not said, or an image of nothing sent (%d bytes, %v):\n%s", want, len(a.PNG), err, a.Text)
 		}
 
-		if svg := string(picture(t, p, chart.Options{Format: chart.SVG})); !strings.Contains(svg, want) {
+		if svg := string(drawPicture(t, p, chart.Options{Format: chart.SVG})); !strings.Contains(svg, want) {
 			t.Errorf("the image does not say %q", want)
 		}
 	}
@@ -183,7 +185,7 @@ func TestPlotsWithoutDataSayWhy(t *testing.T) {
 func TestProgressTellsWhatIsDrawn(t *testing.T) {
 	a := plots.PlotProgress(plotstest.ExactNight(12)).Answer
 
-	m := fits(t, a, render.Limit)
+	m := checkAnswerFits(t, a, render.Limit)
 	if m["baseline"] != 48213.0 || m["from"] != 1.0 || m["to"] != 12.0 || len(m["values"].([]any)) != 11 ||
 		len(m["kept"].([]any)) != 2 {
 		t.Errorf("%v", m)
@@ -195,7 +197,7 @@ func TestProgressTellsWhatIsDrawn(t *testing.T) {
 	}
 
 	one := plotstest.NoisyNight(1)
-	if m := fits(t, plots.PlotProgress(one).Answer, render.Limit); m["best"] != nil || m["baseline"] != nil {
+	if m := checkAnswerFits(t, plots.PlotProgress(one).Answer, render.Limit); m["best"] != nil || m["baseline"] != nil {
 		t.Errorf("raw numbers of a noisy metric: %v", m)
 	}
 	window := plotstest.NoisyNight(300) // the newest 100, and what was kept before
@@ -208,7 +210,7 @@ func TestProgressTellsWhatIsDrawn(t *testing.T) {
 		}
 	}
 
-	svg := string(picture(t, plots.PlotProgress(&p), chart.Options{Format: chart.SVG}))
+	svg := string(drawPicture(t, plots.PlotProgress(&p), chart.Options{Format: chart.SVG}))
 	if !strings.Contains(svg, "experiments 201 to 300 of 300") || !strings.Contains(svg, ">200</text>") ||
 		strings.Contains(svg, ">100</text>") {
 		t.Error("the axis begins long before the window")
@@ -222,12 +224,12 @@ func TestAPictureSaysWhatItLacks(t *testing.T) {
 		night.Points[i].Hypothesis = "größer ist schneller, λ = 2"
 	}
 
-	plain, err := plots.PlotProgress(night).Drawn()
+	plain, err := plots.PlotProgress(night).AnswerWithImage()
 	if err != nil {
 		t.Fatal(err)
 	}
 
-	if m := fits(t, plain, render.Limit); m["picture"] != nil || len(plain.PNG) == 0 {
+	if m := checkAnswerFits(t, plain, render.Limit); m["picture"] != nil || len(plain.PNG) == 0 {
 		t.Errorf("a picture that lacks nothing: %v", m["picture"])
 	}
 
@@ -235,12 +237,12 @@ func TestAPictureSaysWhatItLacks(t *testing.T) {
 		night.Points[i].Hypothesis = "排序更快 🚀"
 	}
 
-	a, err := plots.PlotProgress(night).Drawn()
+	a, err := plots.PlotProgress(night).AnswerWithImage()
 	if err != nil {
 		t.Fatal(err)
 	}
 
-	m := fits(t, a, render.Limit)
+	m := checkAnswerFits(t, a, render.Limit)
 	if said, _ := m["picture"].(string); !strings.Contains(said, "letters that its font lacks") ||
 		!strings.Contains(a.Text, said+"\nnext: ") || !strings.Contains(a.Text, "排序更快 🚀") {
 		t.Errorf("%v\n%s", m["picture"], a.Text)
@@ -256,7 +258,7 @@ func TestOneBadExperimentDoesNotFlattenANight(t *testing.T) {
 	bad.OverStart = bad.Gain
 	drawn := plots.PlotProgress(p)
 
-	svg := string(picture(t, drawn, chart.Options{Format: chart.SVG}))
+	svg := string(drawPicture(t, drawn, chart.Options{Format: chart.SVG}))
 	if strings.Count(svg, ">-1771 %</text>") != 1 || !strings.Contains(svg, ">5 %</text>") || strings.Contains(svg,
 		"00 %</text>") {
 		t.Error("the axis goes where one experiment is, or its arrow does not say where that is")
@@ -287,7 +289,7 @@ func BenchmarkPlot(b *testing.B) {
 		p := plots.PlotProgress(plotstest.NoisyNight(n))
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			for range b.N {
-				if _, err := p.Drawn(); err != nil {
+				if _, err := p.AnswerWithImage(); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -295,8 +297,8 @@ func BenchmarkPlot(b *testing.B) {
 	}
 }
 
-// fits fails unless both forms of a are within limit, valid and end with the next step.
-func fits(t *testing.T, a render.Answer, limit int) map[string]any {
+// checkAnswerFits fails unless both forms of a are within limit, valid and end with the next step.
+func checkAnswerFits(t *testing.T, a render.Answer, limit int) map[string]any {
 	t.Helper()
 
 	if len(a.Text) > limit || len(a.Structured) > limit {

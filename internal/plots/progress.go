@@ -15,12 +15,12 @@ import (
 )
 
 const (
-	whiskersTo = 80 // points that have whiskers; more would be a thicket
+	whiskersTo = 80 // points that have whiskers; of more none has
 	labelled   = 10
 )
 
-// looks say how each verdict is drawn: by shape as well as by colour.
-var looks = []struct {
+// verdictMarks say how each verdict is drawn: by shape as well as by colour.
+var verdictMarks = []struct {
 	verdict research.Verdict
 	shape   chart.Shape
 	colour  chart.Colour
@@ -44,32 +44,33 @@ func PlotProgress(progress *view.Progress) *Plot {
 	}
 	shown := progress.Points[slices.IndexFunc(progress.Points,
 		func(pt view.ProgressPoint) bool { return pt.N >= progress.From }):]
-	g := progressGraph{p: progress, shown: shown}
-	fig := chart.Figure{Title: title, Subtitle: g.subtitle(metric), Foot: g.foot(), Panels: []chart.Panel{g.panel()}}
+	g := progressGraph{progress: progress, shown: shown}
+	fig := chart.Figure{Title: title, Subtitle: g.subtitleText(metric), Foot: g.footText(),
+		Panels: []chart.Panel{g.buildPanel()}}
 
-	return &Plot{Figure: fig, Answer: g.answer(metric)}
+	return &Plot{Figure: fig, Answer: g.buildAnswer(metric)}
 }
 
 // progressGraph is what is drawn: the points without a gap, the newest.
 type progressGraph struct {
-	p     *view.Progress
-	shown []view.ProgressPoint
+	progress *view.Progress
+	shown    []view.ProgressPoint
 }
 
-// y is where a point is drawn, nil where it has no number.
-func (g *progressGraph) y(pt *view.ProgressPoint) *research.Interval {
+// pointInterval says where a point is drawn, nil where it has no number.
+func (g *progressGraph) pointInterval(pt *view.ProgressPoint) *research.Interval {
 	switch {
-	case g.p.Exact && pt.Value != nil:
+	case g.progress.Exact && pt.Value != nil:
 		return &research.Interval{Mid: *pt.Value, Lo: *pt.Value, Hi: *pt.Value}
-	case !g.p.Exact:
+	case !g.progress.Exact:
 		return pt.OverStart
 	}
 
 	return nil
 }
 
-func (g *progressGraph) panel() chart.Panel {
-	progress := g.p
+func (g *progressGraph) buildPanel() chart.Panel {
+	progress := g.progress
 	q := chart.Panel{Title: "gain over the start; band: 90 %", X: chart.Axis{Name: "experiment", Unit: chart.Whole,
 		Include: []float64{float64(progress.From) - .5, float64(progress.To) + .5}}}
 
@@ -89,20 +90,20 @@ func (g *progressGraph) panel() chart.Panel {
 		q.Title += ", in " + cmp.Or(render.OneLine(progress.Metric.Unit, 16), "the metric's unit")
 	}
 
-	q.Series = append(g.best(), g.verdicts()...)
-	q.Rules = g.rules()
-	q.Labels = g.labels()
+	q.Series = append(g.bestSeries(), g.verdictSeries()...)
+	q.Rules = g.buildRules()
+	q.Labels = g.buildLabels()
 
 	return q
 }
 
-// best is the running best with its interval.
-func (g *progressGraph) best() []chart.Series {
+// bestSeries draws the running best with its interval.
+func (g *progressGraph) bestSeries() []chart.Series {
 	band := chart.Series{Kind: chart.Area, Colour: chart.Ink}
 
 	line := chart.Series{Kind: chart.Steps, Colour: chart.Ink, Name: "incumbent"}
-	if !g.p.Exact {
-		line.Name = "head, as " + g.claimed()
+	if !g.progress.Exact {
+		line.Name = "head, as " + g.gainKind()
 	}
 	put := func(x float64, b *research.Interval) {
 		if b != nil {
@@ -112,12 +113,12 @@ func (g *progressGraph) best() []chart.Series {
 	}
 
 	first := g.shown[0]
-	switch older := len(g.p.Points) - len(g.shown); {
+	switch older := len(g.progress.Points) - len(g.shown); {
 	case older > 0:
-		put(float64(first.N)-.5, g.p.Points[older-1].Best)
-	case g.p.Exact && g.p.Baseline != nil && first.N == 1:
-		put(.5, &research.Interval{Mid: *g.p.Baseline})
-	case !g.p.Exact && first.N == 1:
+		put(float64(first.N)-.5, g.progress.Points[older-1].Best)
+	case g.progress.Exact && g.progress.Baseline != nil && first.N == 1:
+		put(.5, &research.Interval{Mid: *g.progress.Baseline})
+	case !g.progress.Exact && first.N == 1:
 		put(.5, &research.Interval{})
 	}
 
@@ -125,16 +126,16 @@ func (g *progressGraph) best() []chart.Series {
 		put(float64(g.shown[i].N), g.shown[i].Best)
 	}
 
-	if g.p.Exact {
+	if g.progress.Exact {
 		return []chart.Series{line}
 	}
 
 	return []chart.Series{band, line}
 }
 
-// verdicts are the experiments, a series for each verdict, then the rings
+// verdictSeries are the experiments, a series for each verdict, then the rings
 // around those that were kept and those that were rolled back.
-func (g *progressGraph) verdicts() []chart.Series {
+func (g *progressGraph) verdictSeries() []chart.Series {
 	of := map[string]*chart.Series{}
 	var out []*chart.Series
 
@@ -142,7 +143,7 @@ func (g *progressGraph) verdicts() []chart.Series {
 		of[name] = &s
 		out = append(out, &s)
 	}
-	for _, l := range looks {
+	for _, l := range verdictMarks {
 		add(string(l.verdict), chart.Series{Kind: chart.Marks, Shape: l.shape, Colour: l.colour})
 		add(string(l.verdict)+" -", chart.Series{Kind: chart.Marks, Shape: l.shape, Colour: l.colour, Floor: true})
 	}
@@ -152,7 +153,7 @@ func (g *progressGraph) verdicts() []chart.Series {
 	for i := range g.shown {
 		pt := &g.shown[i]
 
-		y := g.y(pt)
+		y := g.pointInterval(pt)
 		if y == nil {
 			if s := of[string(pt.Verdict)+" -"]; s != nil {
 				s.Points = append(s.Points, chart.Point{X: float64(pt.N)})
@@ -162,7 +163,7 @@ func (g *progressGraph) verdicts() []chart.Series {
 		}
 
 		point := chart.Point{X: float64(pt.N), Y: y.Mid, Lo: y.Lo, Hi: y.Hi,
-			Span: !g.p.Exact && len(g.shown) <= whiskersTo}
+			Span: !g.progress.Exact && len(g.shown) <= whiskersTo}
 		if s := of[string(pt.Verdict)]; s != nil {
 			s.Points = append(s.Points, point)
 		}
@@ -176,12 +177,12 @@ func (g *progressGraph) verdicts() []chart.Series {
 		}
 	}
 
-	return g.named(of, out)
+	return g.nameSeries(of, out)
 }
 
-// named names the series that have points, with their number, and adds the audit.
-func (g *progressGraph) named(of map[string]*chart.Series, out []*chart.Series) []chart.Series {
-	for _, l := range looks {
+// nameSeries names the series that have points, with their number, and adds the audit.
+func (g *progressGraph) nameSeries(of map[string]*chart.Series, out []*chart.Series) []chart.Series {
+	for _, l := range verdictMarks {
 		a, b := of[string(l.verdict)], of[string(l.verdict)+" -"]
 		if n := len(a.Points) + len(b.Points); len(a.Points) > 0 {
 			a.Name = fmt.Sprintf("%s %d", l.verdict, n)
@@ -203,7 +204,7 @@ func (g *progressGraph) named(of map[string]*chart.Series, out []*chart.Series) 
 		}
 	}
 
-	if a := g.p.Audit; a != nil && !g.p.Exact && a.After >= g.shown[0].N {
+	if a := g.progress.Audit; a != nil && !g.progress.Exact && a.After >= g.shown[0].N {
 		all = append(all, chart.Series{Name: "audited", Kind: chart.Marks, Shape: chart.Square, Colour: chart.Ink,
 			Points: []chart.Point{{X: float64(a.After) + .4, Y: a.Gain.Mid, Lo: a.Gain.Lo, Hi: a.Gain.Hi, Span: true}}})
 	}
@@ -211,16 +212,16 @@ func (g *progressGraph) named(of map[string]*chart.Series, out []*chart.Series) 
 	return all
 }
 
-// rules are the start, and where the machine changed.
-func (g *progressGraph) rules() []chart.Rule {
+// buildRules are the start, and where the machine changed.
+func (g *progressGraph) buildRules() []chart.Rule {
 	var rules []chart.Rule
 
 	switch {
-	case !g.p.Exact:
+	case !g.progress.Exact:
 		rules = append(rules, chart.Rule{Text: "start", Colour: chart.Faint})
-	case g.p.Baseline != nil:
-		rules = append(rules, chart.Rule{At: *g.p.Baseline,
-			Text: "start " + render.FormatAmount(*g.p.Baseline, g.p.Metric.Unit), Colour: chart.Faint})
+	case g.progress.Baseline != nil:
+		rules = append(rules, chart.Rule{At: *g.progress.Baseline,
+			Text: "start " + render.FormatAmount(*g.progress.Baseline, g.progress.Metric.Unit), Colour: chart.Faint})
 	}
 
 	class := 0
@@ -235,27 +236,29 @@ func (g *progressGraph) rules() []chart.Rule {
 	return rules
 }
 
-// labels are the kept experiments, those with the largest gains first.
-func (g *progressGraph) labels() []chart.Label {
+// buildLabels are the kept experiments, those with the largest gains first.
+func (g *progressGraph) buildLabels() []chart.Label {
 	var kept []*view.ProgressPoint
 
 	for i := range g.shown {
-		if pt := &g.shown[i]; pt.Kept && g.y(pt) != nil {
+		if pt := &g.shown[i]; pt.Kept && g.pointInterval(pt) != nil {
 			kept = append(kept, pt)
 		}
 	}
-	slices.SortStableFunc(kept, func(a, b *view.ProgressPoint) int { return -cmp.Compare(mid(a.Gain), mid(b.Gain)) })
+	slices.SortStableFunc(kept, func(a, b *view.ProgressPoint) int {
+		return -cmp.Compare(gainMiddle(a.Gain), gainMiddle(b.Gain))
+	})
 
 	var out []chart.Label
 	for _, pt := range kept[:min(len(kept), labelled)] {
-		out = append(out, chart.Label{X: float64(pt.N), Y: g.y(pt).Mid,
+		out = append(out, chart.Label{X: float64(pt.N), Y: g.pointInterval(pt).Mid,
 			Text: fmt.Sprintf("%d %s", pt.N, render.OneLine(pt.Hypothesis, 120))})
 	}
 
 	return out
 }
 
-func mid(g *research.Interval) float64 {
+func gainMiddle(g *research.Interval) float64 {
 	if g == nil {
 		return 0
 	}
@@ -263,8 +266,8 @@ func mid(g *research.Interval) float64 {
 	return g.Mid
 }
 
-func (g *progressGraph) subtitle(metric contract.Metric) string {
-	progress := g.p
+func (g *progressGraph) subtitleText(metric contract.Metric) string {
+	progress := g.progress
 	kept := 0
 
 	for _, pt := range progress.Points {
@@ -283,35 +286,36 @@ func (g *progressGraph) subtitle(metric contract.Metric) string {
 		return s + ": " + render.FormatNumber(*progress.Baseline) + " → " + render.FormatAmount(*progress.Best,
 			progress.Metric.Unit)
 	case progress.Audit != nil:
-		return s + "; " + audited(progress.Audit) + " " + rules.FormatGain(progress.Audit.Gain, progress.Scale, metric)
+		return s + "; " + describeAudit(progress.Audit) + " " + rules.FormatGain(progress.Audit.Gain, progress.Scale,
+			metric)
 	case progress.Gain != nil && progress.Gain.Interval != (research.Interval{}):
-		return s + "; " + g.total() + " " + rules.FormatGain(progress.Gain.Interval, progress.Scale, metric)
+		return s + "; " + g.describeTotal() + " " + rules.FormatGain(progress.Gain.Interval, progress.Scale, metric)
 	}
 
 	return s
 }
 
-// claimed says whether all of the gain is proven, edit by edit or by
+// gainKind says whether all of the gain is proven, edit by edit or by
 // certificates, or some of it only claimed.
-func (g *progressGraph) claimed() string {
-	if t := g.p.Gain; t != nil && t.Certified != nil && *t.Certified == t.Interval {
+func (g *progressGraph) gainKind() string {
+	if t := g.progress.Gain; t != nil && t.Certified != nil && *t.Certified == t.Interval {
 		return "proven"
 	}
 
 	return "claimed"
 }
 
-// total says of which kind the whole gain is.
-func (g *progressGraph) total() string {
-	if g.claimed() == "proven" {
+// describeTotal says of which kind the whole gain is.
+func (g *progressGraph) describeTotal() string {
+	if g.gainKind() == "proven" {
 		return "proven gains over the start add up to"
 	}
 
 	return "claimed over the start"
 }
 
-// audited says what an audit is of.
-func audited(a *view.ProgressAudit) string {
+// describeAudit says what an audit is of.
+func describeAudit(a *view.ProgressAudit) string {
 	if a.Branch != "" {
 		return "audited gain of " + a.Branch + " over the start"
 	}
@@ -319,17 +323,17 @@ func audited(a *view.ProgressAudit) string {
 	return "audited gain over the start"
 }
 
-func (g *progressGraph) foot() string {
-	if g.p.Exact {
+func (g *progressGraph) footText() string {
+	if g.progress.Exact {
 		return "A ring is what was kept. Marks on the floor have no value."
 	}
 
 	return "A ring is what was kept. Claims of single edits run high, since each was selected; an audit says what is true."
 }
 
-// answer is the same in numbers.
-func (g *progressGraph) answer(metric contract.Metric) render.Answer {
-	progress := g.p
+// buildAnswer tells in numbers what is drawn.
+func (g *progressGraph) buildAnswer(metric contract.Metric) render.Answer {
+	progress := g.progress
 
 	fields := []render.Field{{Key: "kind", Val: "progress"},
 		{Key: "metric", Val: render.MetricText(metric), Line: render.MetricText(metric)}, render.ShortFact("standing",
@@ -337,14 +341,15 @@ func (g *progressGraph) answer(metric contract.Metric) render.Answer {
 		render.MetricValue("best",
 			"best: ", progress.Best, metric.Unit)}
 	if progress.Gain != nil {
-		fields = append(fields, render.Field{Key: "gain", Val: rounded(progress.Gain.Interval),
-			Line: g.total() + " " + rules.FormatGain(progress.Gain.Interval, progress.Scale, metric)})
+		fields = append(fields, render.Field{Key: "gain", Val: roundInterval(progress.Gain.Interval),
+			Line: g.describeTotal() + " " + rules.FormatGain(progress.Gain.Interval, progress.Scale, metric)})
 	}
 
 	if progress.Audit != nil {
-		field := render.Field{Key: "audited", Val: rounded(progress.Audit.Gain)}
+		field := render.Field{Key: "audited", Val: roundInterval(progress.Audit.Gain)}
 		if progress.Exact && progress.Audit.Branch != "" { // of a noisy metric the standing says it
-			field.Line = audited(progress.Audit) + " " + rules.FormatGain(progress.Audit.Gain, progress.Scale, metric)
+			field.Line = describeAudit(progress.Audit) + " " + rules.FormatGain(progress.Audit.Gain, progress.Scale,
+				metric)
 		}
 
 		fields = append(fields, field)
@@ -362,7 +367,7 @@ func (g *progressGraph) answer(metric contract.Metric) render.Answer {
 	counts := map[research.Verdict]int{}
 
 	for i := range g.shown {
-		if y := g.y(&g.shown[i]); y != nil {
+		if y := g.pointInterval(&g.shown[i]); y != nil {
 			values = append(values, y.Mid)
 		}
 
@@ -370,7 +375,7 @@ func (g *progressGraph) answer(metric contract.Metric) render.Answer {
 	}
 	words := ""
 
-	for _, l := range looks {
+	for _, l := range verdictMarks {
 		if n := counts[l.verdict]; n > 0 {
 			words += fmt.Sprintf(", %d %s", n, l.verdict)
 		}
@@ -378,16 +383,17 @@ func (g *progressGraph) answer(metric contract.Metric) render.Answer {
 
 	fields = append(fields, render.Field{Key: "counts", Val: words[min(2, len(words)):],
 		Line: fmt.Sprintf("experiments %d to %d of %d", progress.From, progress.To, progress.Total) + words},
-		seriesField("values", values, about, write), g.kept())
+		seriesField("values", values, about, write), g.listKept())
 
 	return render.BuildAnswer(render.Limit, append(fields, render.NextStep("read_log{view:\"table\"} for the rows"))...)
 }
 
-// kept lists what stands, the newest first; the last of them give way.
-func (g *progressGraph) kept() render.Field {
+// listKept lists the kept experiments, the newest first; the last of them are left
+// out where the answer is too long.
+func (g *progressGraph) listKept() render.Field {
 	field := render.Field{Key: "kept"}
-	for i := len(g.p.Points) - 1; i >= 0 && len(field.List) < 40; i-- {
-		pt := &g.p.Points[i]
+	for i := len(g.progress.Points) - 1; i >= 0 && len(field.List) < 40; i-- {
+		pt := &g.progress.Points[i]
 		if !pt.Kept {
 			continue
 		}
@@ -397,14 +403,14 @@ func (g *progressGraph) kept() render.Field {
 			r.Gain = &render.RoundShort([]float64{pt.Gain.Mid})[0]
 		}
 		field.List = append(field.List,
-			render.Item{Val: r, Line: fmt.Sprintf("kept: %d %s %s", pt.N, wording.FormatBareGain(pt.Gain, g.p.Scale),
-				r.Hypothesis)})
+			render.Item{Val: r, Line: fmt.Sprintf("kept: %d %s %s", pt.N,
+				wording.FormatBareGain(pt.Gain, g.progress.Scale), r.Hypothesis)})
 	}
 
 	return field
 }
 
-func rounded(g research.Interval) research.Interval {
+func roundInterval(g research.Interval) research.Interval {
 	s := render.RoundShort([]float64{g.Mid, g.Lo, g.Hi})
 	return research.Interval{Mid: s[0], Lo: s[1], Hi: s[2]}
 }

@@ -41,7 +41,7 @@ type config struct {
 	} `yaml:"nfpms"`
 }
 
-func text(t *testing.T, name string) string {
+func readText(t *testing.T, name string) string {
 	t.Helper()
 
 	b, err := os.ReadFile(filepath.Join(root, name))
@@ -55,14 +55,14 @@ func text(t *testing.T, name string) string {
 func readConfig(t *testing.T) (c config) {
 	t.Helper()
 
-	if err := yaml.Unmarshal([]byte(text(t, ".goreleaser.yaml")), &c); err != nil {
+	if err := yaml.Unmarshal([]byte(readText(t, ".goreleaser.yaml")), &c); err != nil {
 		t.Fatal(err)
 	}
 
 	return c
 }
 
-func templates(t *testing.T) (release.Listing, release.Manifest) {
+func readTemplates(t *testing.T) (release.Listing, release.Manifest) {
 	t.Helper()
 
 	l, err := release.ReadListing(filepath.Join(root, "server.json"))
@@ -82,7 +82,7 @@ func templates(t *testing.T) (release.Listing, release.Manifest) {
 func TestNamesAgree(t *testing.T) {
 	c := readConfig(t)
 
-	l, m := templates(t)
+	l, m := readTemplates(t)
 	if _, name, _ := strings.Cut(l.Name, "/"); name != c.Name || m.Name != c.Name || c.NFPMs[0].Package != c.Name {
 		t.Errorf("names: %q in server.json, %q in manifest.json, %q in .goreleaser.yaml", l.Name, m.Name, c.Name)
 	}
@@ -99,7 +99,7 @@ func TestNamesAgree(t *testing.T) {
 		t.Errorf("descriptions differ:\n%s\n%s", l.Description, m.Description)
 	}
 
-	container := text(t, "Containerfile")
+	container := readText(t, "Containerfile")
 	for _, want := range []string{`io.modelcontextprotocol.server.name="` + l.Name + `"`, `CMD ["mcp"]`,
 		`ENTRYPOINT ["ratchet"]`, "./cmd/ratchet"} {
 		if !strings.Contains(container, want) {
@@ -112,8 +112,8 @@ func TestNamesAgree(t *testing.T) {
 // variables that main has; templates hold no version of their own.
 func TestVersionsAgree(t *testing.T) {
 	c := readConfig(t)
-	l, m := templates(t)
-	mainText := text(t, "cmd/ratchet/main.go")
+	l, m := readTemplates(t)
+	mainText := readText(t, "cmd/ratchet/main.go")
 	told := regexp.MustCompile(`-X main\.(\w+)=`)
 
 	want := []string{"version", "commit", "date"}
@@ -123,7 +123,7 @@ func TestVersionsAgree(t *testing.T) {
 		}
 	}
 
-	flags := map[string]string{"Makefile": text(t, "Makefile"), "Containerfile": text(t, "Containerfile")}
+	flags := map[string]string{"Makefile": readText(t, "Makefile"), "Containerfile": readText(t, "Containerfile")}
 	for _, b := range c.Builds {
 		flags[b.ID] = strings.Join(b.Ldflags, " ")
 		if b.Main != "./cmd/ratchet" || b.Binary != c.Name || !slices.Contains(b.Flags, "-trimpath") {
@@ -151,7 +151,7 @@ func TestVersionsAgree(t *testing.T) {
 // and packages for those that can run experiments; one build with cgo.
 func TestPlatformsAgree(t *testing.T) {
 	c := readConfig(t)
-	l, m := templates(t)
+	l, m := readTemplates(t)
 	var plain, bundled, cgo []string
 
 	for _, b := range c.Builds {
@@ -218,7 +218,7 @@ func TestPackagedFilesExist(t *testing.T) {
 			t.Errorf("the package of %q does not depend on git", n.IDs)
 		}
 	}
-	made := text(t, "Makefile")
+	made := readText(t, "Makefile")
 
 	for _, src := range slices.Compact(slices.Sorted(slices.Values(sources))) {
 		if rest, ok := strings.CutPrefix(src, "dist/"); ok {
@@ -240,7 +240,7 @@ func TestPackagedFilesExist(t *testing.T) {
 // TestListing holds server.json to the registry's rules that matter here, in our
 // own words; with -schema also to the registry's schema (docs/releasing.md).
 func TestListing(t *testing.T) {
-	l, _ := templates(t)
+	l, _ := readTemplates(t)
 	if !regexp.MustCompile(`^[a-zA-Z0-9.-]+/[a-zA-Z0-9._-]+$`).MatchString(l.Name) || len(l.Description) > 100 ||
 		len(l.Title) > 100 {
 		t.Errorf("name %q, %d bytes of description", l.Name, len(l.Description))
@@ -257,7 +257,7 @@ func TestListing(t *testing.T) {
 		t.Skip("the registry's schema is not part of this repository: -args -schema FILE")
 	}
 	var schema jsonschema.Schema
-	decode(t, *schemaFile, &schema)
+	decodeFile(t, *schemaFile, &schema)
 
 	rules, err := schema.Resolve(nil)
 	if err != nil {
@@ -271,7 +271,7 @@ func TestListing(t *testing.T) {
 
 	for _, name := range listings {
 		var v any
-		decode(t, name, &v)
+		decodeFile(t, name, &v)
 
 		if err := rules.Validate(v); err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -279,7 +279,7 @@ func TestListing(t *testing.T) {
 	}
 }
 
-func decode(t *testing.T, name string, v any) {
+func decodeFile(t *testing.T, name string, v any) {
 	t.Helper()
 
 	b, err := os.ReadFile(name)

@@ -83,16 +83,16 @@ func ReadManifest(path string) (Manifest, error) {
 	return m, readJSON(path, &m)
 }
 
-// Bundle writes the MCP bundle (a zip) of a Linux binary: manifest.json, the
+// WriteBundle writes the MCP bundle (a zip) of a Linux binary: manifest.json, the
 // binary at the manifest's entry point, and the licence. Every file has the
 // time when, which must be in UTC. The version is without a leading v.
-func Bundle(out io.Writer, m Manifest, version string, binary, licence []byte, when time.Time) error {
+func WriteBundle(out io.Writer, m Manifest, version string, binary, licence []byte, when time.Time) error {
 	m.Version, m.Tools = version, nil
 	for _, t := range tools.All() {
 		m.Tools = append(m.Tools, Tool{t.Name, t.About})
 	}
 
-	manifest, err := encode(m)
+	manifest, err := encodeJSON(m)
 	if err != nil {
 		return fmt.Errorf("write the manifest: %w", err)
 	}
@@ -138,8 +138,8 @@ func readJSON(path string, v any) error {
 	return nil
 }
 
-// encode is indented JSON with < and > as they are, for people to read.
-func encode(v any) ([]byte, error) {
+// encodeJSON is indented JSON with < and > as they are, for people to read.
+func encodeJSON(v any) ([]byte, error) {
 	var text bytes.Buffer
 	e := json.NewEncoder(&text)
 	e.SetEscapeHTML(false)

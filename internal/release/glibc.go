@@ -10,10 +10,10 @@ import (
 	"strings"
 )
 
-// Glibc is the newest version of glibc's interface that an ELF binary asks for
+// RequiredGlibc returns the newest version of glibc's interface that an ELF binary asks for
 // ("2.34"), "" for a binary that needs none. It runs where that version, or a
 // newer one, is installed.
-func Glibc(binary string) (string, error) {
+func RequiredGlibc(binary string) (string, error) {
 	f, err := elf.Open(binary)
 	if err != nil {
 		return "", fmt.Errorf("read %s: %w", filepath.Base(binary), err)
@@ -45,5 +45,5 @@ func compareVersions(a, b string) int {
 	})
 }
 
-// Newer says whether version a, of numbers and dots, is newer than b.
-func Newer(a, b string) bool { return compareVersions(a, b) > 0 }
+// IsNewer says whether version a, of numbers and dots, is newer than b.
+func IsNewer(a, b string) bool { return compareVersions(a, b) > 0 }

@@ -20,8 +20,8 @@ import (
 
 var dist = flag.String("dist", "", "the absolute path of what `make snapshot` made, to be tried")
 
-// unpack reads a bundle: its manifest, and its files by their names.
-func unpack(t *testing.T, bundle []byte) (m release.Manifest, files map[string]*zip.File) {
+// unpackBundle reads a bundle: its manifest, and its files by their names.
+func unpackBundle(t *testing.T, bundle []byte) (m release.Manifest, files map[string]*zip.File) {
 	t.Helper()
 
 	z, err := zip.NewReader(bytes.NewReader(bundle), int64(len(bundle)))
@@ -50,12 +50,13 @@ func unpack(t *testing.T, bundle []byte) (m release.Manifest, files map[string]*
 // TestBundle: all tools, the version, an executable at the entry point; and the
 // same bytes a second time.
 func TestBundle(t *testing.T) {
-	_, template := templates(t)
+	_, template := readTemplates(t)
 	when := time.Date(2026, 1, 2, 3, 4, 6, 0, time.UTC)
 
 	var made [2]bytes.Buffer
 	for i := range made {
-		if err := release.Bundle(&made[i], template, "1.2.3", []byte("binary"), []byte("licence"), when); err != nil {
+		if err := release.WriteBundle(&made[i], template, "1.2.3", []byte("binary"), []byte("licence"),
+			when); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -64,7 +65,7 @@ func TestBundle(t *testing.T) {
 		t.Error("two bundles of the same files differ")
 	}
 
-	m, files := unpack(t, made[0].Bytes())
+	m, files := unpackBundle(t, made[0].Bytes())
 	if m.Version != "1.2.3" || len(m.Tools) != len(tools.All()) || m.ManifestVersion != "0.3" {
 		t.Errorf("manifest: version %q, %d tools", m.Version, len(m.Tools))
 	}
@@ -76,14 +77,14 @@ func TestBundle(t *testing.T) {
 
 // TestPublish: the digests are those of the bundles, the owner is put in.
 func TestPublish(t *testing.T) {
-	l, _ := templates(t)
+	l, _ := readTemplates(t)
 
 	bundle := filepath.Join(t.TempDir(), "ratchet_1.2.3_linux_amd64.mcpb")
 	if err := os.WriteFile(bundle, []byte("bundle"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 
-	out, err := release.Publish(l, "acme", "1.2.3", []string{bundle})
+	out, err := release.BuildListing(l, "acme", "1.2.3", []string{bundle})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +108,7 @@ func TestNewer(t *testing.T) {
 		want bool
 	}{{"2.34", "2.4", true}, {"2.4", "2.34", false}, {"2.34", "2.34", false}, {"2.2.5", "2.2", true}, {"", "2.34",
 		false}} {
-		if got := release.Newer(c.a, c.b); got != c.want {
+		if got := release.IsNewer(c.a, c.b); got != c.want {
 			t.Errorf("%q newer than %q: %t", c.a, c.b, got)
 		}
 	}
@@ -142,17 +143,17 @@ func TestSnapshot(t *testing.T) {
 		l.Packages[0].SHA256 != hex.EncodeToString(sum[:]) {
 		t.Errorf("%v: the digest of the bundle is not that of %s or of server.json", err, sums[0])
 	}
-	m, _ := unpack(t, b)
+	m, _ := unpackBundle(t, b)
 
 	dir := t.TempDir()
 	if out, err := exec.Command("unzip", "-q", bundles[0], "-d", dir).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	withoutGo(t, filepath.Join(dir, m.Server.EntryPoint), m.Version)
+	checkRunsWithoutGo(t, filepath.Join(dir, m.Server.EntryPoint), m.Version)
 }
 
-// withoutGo drives one experiment with an environment that knows git and sh only.
-func withoutGo(t *testing.T, binary, version string) {
+// checkRunsWithoutGo drives one experiment with an environment that knows git and sh only.
+func checkRunsWithoutGo(t *testing.T, binary, version string) {
 	t.Helper()
 	home, repo, path := t.TempDir(), t.TempDir(), t.TempDir()
 

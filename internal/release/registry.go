@@ -52,10 +52,10 @@ func ReadListing(path string) (Listing, error) {
 	return l, readJSON(path, &l)
 }
 
-// Publish is the listing of a release: the owner's name in, and one package for
+// BuildListing builds the listing of a release: the owner's name in, and one package for
 // each bundle, with the digest of its bytes. A bundle's file name must be that
 // of the template's package but for its version. The owner is "" for a trial.
-func Publish(template Listing, owner, version string, bundles []string) ([]byte, error) {
+func BuildListing(template Listing, owner, version string, bundles []string) ([]byte, error) {
 	l := template
 	if owner != "" {
 		l.Name = strings.ReplaceAll(l.Name, Owner, owner)
@@ -78,5 +78,5 @@ func Publish(template Listing, owner, version string, bundles []string) ([]byte,
 			SHA256: hex.EncodeToString(sum[:]), Transport: Transport{"stdio"}})
 	}
 
-	return encode(l)
+	return encodeJSON(l)
 }

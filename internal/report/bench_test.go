@@ -10,7 +10,7 @@ import (
 
 // BenchmarkFacts is what reading a night's facts costs: so long the ledger is held.
 func BenchmarkFacts(b *testing.B) {
-	l := ledgerOf(b, noisy, 0)
+	l := openLedger(b, noisy, 0)
 	for b.Loop() {
 		err := l.View(b.Context(), func(tx *ledger.Tx) error {
 			_, err := view.ReportFacts(tx, "blocks")
@@ -24,11 +24,11 @@ func BenchmarkFacts(b *testing.B) {
 
 // BenchmarkBuildAndCheck is what the rest of a report costs, in both forms.
 func BenchmarkBuildAndCheck(b *testing.B) {
-	within(b, ledgerOf(b, noisy, 0), func(e *evidence) {
+	withEvidence(b, openLedger(b, noisy, 0), func(e *evidence) {
 		for b.Loop() {
-			d := made(b, e, report.Full())
-			for _, written := range [][]byte{d.Markdown(), d.HTML()} {
-				if _, err := check(e, written); err != nil {
+			d := buildReport(b, e, report.FullSize())
+			for _, written := range [][]byte{d.RenderMarkdown(), d.RenderHTML()} {
+				if _, err := checkWritten(e, written); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -21,8 +21,8 @@ import (
 
 const hashShown = 16 // hex digits of a record's hash in a binding
 
-// bind makes the binding of a value in a record.
-func bind(r Ref, as, path string) string {
+// formatBinding makes the binding of a value in a record.
+func formatBinding(r Ref, as, path string) string {
 	return fmt.Sprintf("r%d.%s:%s:%s", r.Seq, r.Hash[:min(hashShown, len(r.Hash))], as, path)
 }
 
@@ -58,11 +58,11 @@ type Source interface {
 
 var errNoFigure = errors.New("the ledger has no such figure")
 
-// resolve derives a binding's text afresh, and how it may be shown.
-func resolve(src Source, facts *Facts, bound string) (string, error) {
+// resolveBinding derives a binding's text afresh, and how it may be shown.
+func resolveBinding(src Source, facts *Facts, bound string) (string, error) {
 	b, ok := parseBinding(bound)
 	if !ok {
-		if s, ok := named(facts, bound); ok {
+		if s, ok := deriveNamed(facts, bound); ok {
 			return s, nil
 		}
 
@@ -88,12 +88,12 @@ func resolve(src Source, facts *Facts, bound string) (string, error) {
 		return "", fmt.Errorf("record %d can't be decoded: %w", b.seq, err)
 	}
 
-	v, ok := at(body, b.path)
+	v, ok := valueAt(body, b.path)
 	if !ok {
 		return "", fmt.Errorf("record %d has nothing at %s", b.seq, b.path)
 	}
 
-	s, err := show(b.as, v, scaleOf(body, b.path), unitText(facts.Campaign.Program.Metric.Unit))
+	s, err := formatBound(b.as, v, scaleAt(body, b.path), cleanUnit(facts.Campaign.Program.Metric.Unit))
 	if err != nil {
 		return "", fmt.Errorf("record %d, %s: %w", b.seq, b.path, err)
 	}
@@ -101,8 +101,8 @@ func resolve(src Source, facts *Facts, bound string) (string, error) {
 	return s, nil
 }
 
-// at is the value at a JSON pointer without escapes.
-func at(v any, path string) (any, bool) {
+// valueAt returns the value at a JSON pointer without escapes.
+func valueAt(v any, path string) (any, bool) {
 	for _, key := range strings.Split(path, "/")[1:] {
 		switch x := v.(type) {
 		case map[string]any:
@@ -125,18 +125,18 @@ func at(v any, path string) (any, bool) {
 	return v, true
 }
 
-// scaleOf is the scale of the gain at path: what stands beside it, else the record's.
-func scaleOf(body any, path string) string {
-	scale, ok := at(body, path[:max(0, strings.LastIndexByte(path, '/'))]+"/scale")
+// scaleAt returns the scale of the gain at path: the one beside it, else the record's.
+func scaleAt(body any, path string) string {
+	scale, ok := valueAt(body, path[:max(0, strings.LastIndexByte(path, '/'))]+"/scale")
 	if !ok {
-		scale, _ = at(body, "/scale")
+		scale, _ = valueAt(body, "/scale")
 	}
 
 	return fmt.Sprint(scale)
 }
 
-// show writes a decoded value the way that a binding asks for.
-func show(as string, v any, scale, unit string) (string, error) {
+// formatBound writes a decoded value the way that a binding asks for.
+func formatBound(as string, v any, scale, unit string) (string, error) {
 	var raw []byte
 
 	var err error
@@ -168,27 +168,27 @@ func show(as string, v any, scale, unit string) (string, error) {
 			err = decode(&n)
 		}
 
-		return countText(n, as[:len(as)-1]+"|"+as), err
+		return formatCount(n, as[:len(as)-1]+"|"+as), err
 	case "outof":
 		var made history.Finalization
 		err = decode(&made)
 
-		return outOfText(&made), err
+		return formatDropped(&made), err
 	case "xs":
 		var ns []int
 		err = decode(&ns)
 
-		return experimentsText(ns), err
+		return formatExperiments(ns), err
 	case "lines":
 		var proposal history.Proposal
 		err = decode(&proposal)
 
-		return linesText(proposal.Added, proposal.Removed), err
+		return formatLines(proposal.Added, proposal.Removed), err
 	case "paths":
 		var paths []string
 		err = decode(&paths)
 
-		return pathsText(paths), err
+		return formatPaths(paths), err
 	}
 
 	s, ok := v.(string)
@@ -196,17 +196,17 @@ func show(as string, v any, scale, unit string) (string, error) {
 		return "", fmt.Errorf("it is no text")
 	}
 
-	return showText(as, s)
+	return formatBoundText(as, s)
 }
 
-// showText writes a text the way that a binding asks for: cut to a number of
+// formatBoundText writes a text the way that a binding asks for: cut to a number of
 // characters, or as a commit's short name.
-func showText(as, s string) (string, error) {
+func formatBoundText(as, s string) (string, error) {
 	switch as {
 	case "commit":
-		return commitText(s), nil
+		return shortCommit(s), nil
 	case "branch":
-		return branchText(s), nil
+		return shortBranch(s), nil
 	}
 
 	n, err := strconv.Atoi(strings.TrimPrefix(as, "text"))
@@ -214,5 +214,5 @@ func showText(as, s string) (string, error) {
 		return "", fmt.Errorf("there is no way %q to show it", as)
 	}
 
-	return clean(s, n), nil
+	return cleanText(s, n), nil
 }

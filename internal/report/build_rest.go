@@ -8,17 +8,17 @@ import (
 	"ratchet/internal/wording"
 )
 
-// tried says how many experiments came to what, and what they were about.
-func (w *writer) tried() {
-	campaign := w.c
-	w.heading("What was tried")
+// writeTried says how many experiments came to what, and what they were about.
+func (w *writer) writeTried() {
+	campaign := w.campaign
+	w.addHeading("What was tried")
 
 	if campaign.Experiments == 0 {
-		w.para(say("No experiment was made."))
+		w.addParagraph(say("No experiment was made."))
 		return
 	}
-	spans := []Span{number("experiments", campaign.Experiments, "experiment|experiments"), say(": "),
-		number("kept", campaign.Kept, "kept"), say(", "), number("reverted", campaign.Reverted, "reverted"),
+	spans := []Span{countSpan("experiments", campaign.Experiments, "experiment|experiments"), say(": "),
+		countSpan("kept", campaign.Kept, "kept"), say(", "), countSpan("reverted", campaign.Reverted, "reverted"),
 		say(". By verdict: ")}
 	first := true
 
@@ -32,7 +32,7 @@ func (w *writer) tried() {
 			spans = append(spans, say(", "))
 		}
 
-		spans, first = append(spans, number("verdict."+string(v), campaign.Verdicts[v], string(v))), false
+		spans, first = append(spans, countSpan("verdict."+string(v), campaign.Verdicts[v], string(v))), false
 	}
 
 	if first {
@@ -40,271 +40,278 @@ func (w *writer) tried() {
 	}
 
 	if campaign.Streak > 2 {
-		spans = append(spans, say("; "), number("streak", campaign.Streak, "judged since the last keep"))
+		spans = append(spans, say("; "), countSpan("streak", campaign.Streak, "judged since the last keep"))
 	}
 
 	if n := len(campaign.Unresolved); n > 0 {
-		spans = append(spans, say("; "), number("unresolved", n, "experiment waits|experiments wait"),
+		spans = append(spans, say("; "), countSpan("unresolved", n, "experiment waits|experiments wait"),
 			say(" for keep or revert"))
 	}
-	w.para(append(spans, say("."))...)
-	w.families()
-	w.imported()
+	w.addParagraph(append(spans, say("."))...)
+	w.writeFamilies()
+	w.writeImported()
 }
 
-// families are the words of the hypotheses, as a table.
-func (w *writer) families() {
-	fs := w.f.Families()
+// writeFamilies writes the words that hypotheses share, as a table.
+func (w *writer) writeFamilies() {
+	fs := w.facts.Families()
 
 	fs = fs[:min(len(fs), w.size.Few)]
 	if len(fs) == 0 {
 		return
 	}
-	w.para(say("What the last "), number("recent", len(w.f.Recent), "experiment|experiments"),
+	w.addParagraph(say("What the last "), countSpan("recent", len(w.facts.Recent), "experiment|experiments"),
 		say(" were about, by the words of their hypotheses:"))
-	w.row([]Span{say("word")}, []Span{say("tried")}, []Span{say("kept")})
+	w.addRow([]Span{say("word")}, []Span{say("tried")}, []Span{say("kept")})
 
 	for i, x := range fs {
 		key := fmt.Sprintf("family.%d.", i)
-		w.row([]Span{{Quote, clean(x.Word, 40), key + "word"}},
-			[]Span{number(key+"tried", x.Tried, "experiment|experiments")}, []Span{number(key+"kept", x.Kept, "kept")})
+		w.addRow([]Span{{Quote, cleanText(x.Word, 40), key + "word"}},
+			[]Span{countSpan(key+"tried", x.Tried, "experiment|experiments")},
+			[]Span{countSpan(key+"kept", x.Kept, "kept")})
 	}
 }
 
-// imported sets apart what other programs said of themselves.
-func (w *writer) imported() {
-	lines, runs := w.f.Imported()
+// writeImported sets apart what other programs said of themselves.
+func (w *writer) writeImported() {
+	lines, runs := w.facts.SumImported()
 	if lines == 0 {
 		return
 	}
-	spans := []Span{strong("Self-reported history: "), number("imported.lines", lines, "line|lines"), say(" with "),
-		number("imported.runs", runs, "run|runs"), say(" from ")}
+	spans := []Span{strong("Self-reported history: "), countSpan("imported.lines", lines, "line|lines"), say(" with "),
+		countSpan("imported.runs", runs, "run|runs"), say(" from ")}
 
-	for i, s := range w.f.Sources[:min(len(w.f.Sources), 4)] {
+	for i, s := range w.facts.Sources[:min(len(w.facts.Sources), 4)] {
 		if i > 0 {
 			spans = append(spans, say(", "))
 		}
-		spans = append(spans, name(fmt.Sprintf("source.%d.name", i), clean(s.Source, 60)))
+		spans = append(spans, nameSpan(fmt.Sprintf("source.%d.name", i), cleanText(s.Source, 60)))
 	}
-	w.para(append(spans, say(". Nobody here measured it: it is part of no figure of this report."))...)
+	w.addParagraph(append(spans, say(". Nobody here measured it: it is part of no figure of this report."))...)
 }
 
-// trouble is what went wrong, and why.
-func (w *writer) trouble() {
-	campaign := w.c
-	from := len(w.d.Blocks)
-	w.heading("What went wrong")
+// writeFailures says what went wrong, and why.
+func (w *writer) writeFailures() {
+	campaign := w.campaign
+	from := len(w.document.Blocks)
+	w.addHeading("What went wrong")
 
-	if n := len(w.f.Invalid); n > 0 && w.size.Few > 0 {
-		w.para(say("No comparable number came out of "), number("voided", n, "invalid experiment|invalid experiments"),
-			say(". Their reasons begin with:"))
+	if n := len(w.facts.Invalid); n > 0 && w.size.Few > 0 {
+		w.addParagraph(say("No comparable number came out of "),
+			countSpan("voided", n, "invalid experiment|invalid experiments"), say(". Their reasons begin with:"))
 
-		causes := w.f.Causes()
+		causes := w.facts.Causes()
 		for i, x := range causes[:min(len(causes), w.size.Few)] {
 			key := fmt.Sprintf("cause.%d.", i)
-			w.item(Span{Quote, x.Text, key + "text"}, say(", "), number(key+"n", x.N, "time|times"), say(", last in "),
-				name(key+"newest", fmt.Sprintf("x%d", x.Newest)))
+			w.addItem(Span{Quote, x.Text, key + "text"}, say(", "), countSpan(key+"n", x.N, "time|times"),
+				say(", last in "), nameSpan(key+"newest", fmt.Sprintf("x%d", x.Newest)))
 		}
 	}
 
-	if s := w.f.Sums; s != nil && s.Contended > 0 {
+	if s := w.facts.Sums; s != nil && s.Contended > 0 {
 		then := "; such pairs were made again."
 		if campaign.Rule.NoiseKind == research.Deterministic {
 			then = ", which changes no deterministic number."
 		}
-		w.item(fig("contended", countText(s.Contended, "run|runs")), say(" while others kept the machine busy"+then))
+		w.addItem(figure("contended", formatCount(s.Contended, "run|runs")),
+			say(" while others kept the machine busy"+then))
 	}
 
-	if s := w.f.Sums; s != nil && s.Void > 0 {
-		w.item(fig("void", countText(s.Void, "run|runs")), say(" made void by the machine's sleep, and made again."))
+	if s := w.facts.Sums; s != nil && s.Void > 0 {
+		w.addItem(figure("void", formatCount(s.Void, "run|runs")),
+			say(" made void by the machine's sleep, and made again."))
 	}
 
 	if campaign.LostTests > 0 {
-		w.item(number("lost", campaign.LostTests, "test|tests"),
+		w.addItem(countSpan("lost", campaign.LostTests, "test|tests"),
 			say(" cut off after the first run; the next test paid for what was seen."))
 	}
 
 	if campaign.Class > 1 {
-		w.item(say("The machine changed; since "), name("class", fmt.Sprintf("x%d", campaign.ClassFrom)),
+		w.addItem(say("The machine changed; since "), nameSpan("class", fmt.Sprintf("x%d", campaign.ClassFrom)),
 			say(" numbers are not comparable with those before."))
 	}
 
-	for i := range w.f.Proofs[:min(len(w.f.Proofs), w.size.Few)] {
-		w.failedProof(&w.f.Proofs[i])
+	for i := range w.facts.Proofs[:min(len(w.facts.Proofs), w.size.Few)] {
+		w.writeFailedProof(&w.facts.Proofs[i])
 	}
 
 	if campaign.Broken != "" {
-		w.item(say("The last calibration failed: nothing can be measured until the command is mended."))
+		w.addItem(say("The last calibration failed: nothing can be measured until the command is mended."))
 	}
 
-	if len(w.d.Blocks) == from+1 { // nothing but the heading
-		w.d.Blocks = w.d.Blocks[:from]
+	if len(w.document.Blocks) == from+1 { // nothing but the heading
+		w.document.Blocks = w.document.Blocks[:from]
 	}
 }
 
-// failedProof tells of a chain that was rolled back.
-func (w *writer) failedProof(p *Proof) {
+// writeFailedProof tells of a chain that was rolled back.
+func (w *writer) writeFailedProof(p *Proof) {
 	x := p.Certificate
 	if x == nil || x.Outcome != rules.RolledBack {
 		return
 	}
 
-	spans := []Span{of(Name, p.Ref, "text40", "/job", clean(string(p.Job), 40)), say(" rolled back a chain of "),
-		of(Figure, p.Ref, "edits", "/edits", countText(x.Edits, "edit|edits"))}
+	spans := []Span{recordSpan(Name, p.Ref, "text40", "/job", cleanText(string(p.Job), 40)),
+		say(" rolled back a chain of "), recordSpan(Figure, p.Ref, "edits", "/edits",
+			formatCount(x.Edits, "edit|edits"))}
 	if x.Gain != nil {
 		spans = append(spans, say(", which showed "),
-			of(Figure, p.Ref, "gain", "/gain", wording.FormatGainInterval(*x.Gain, x.Scale, w.unit)))
+			recordSpan(Figure, p.Ref, "gain", "/gain", wording.FormatGainInterval(*x.Gain, x.Scale, w.unit)))
 	}
-	w.item(append(spans, say("."))...)
+	w.addItem(append(spans, say("."))...)
 }
 
-func (w *writer) deadEnds() {
-	n := min(len(w.f.Lessons), w.size.Told)
+func (w *writer) writeLessons() {
+	n := min(len(w.facts.Lessons), w.size.Told)
 	if n == 0 {
 		return
 	}
-	w.heading("Dead ends and lessons")
+	w.addHeading("Dead ends and lessons")
 
-	for _, l := range w.f.Lessons[:n] {
-		spans := []Span{w.quote(l.Ref, "/text", l.Text)}
+	for _, l := range w.facts.Lessons[:n] {
+		spans := []Span{w.quoteText(l.Ref, "/text", l.Text)}
 		if l.Experiment > 0 {
-			spans = append([]Span{of(Name, l.Ref, "x", "/experiment", fmt.Sprintf("x%d", l.Experiment)), say(": ")},
+			spans = append([]Span{recordSpan(Name, l.Ref, "x", "/experiment", fmt.Sprintf("x%d", l.Experiment)),
+				say(": ")},
 				spans...)
 		}
-		w.item(spans...)
+		w.addItem(spans...)
 	}
 }
 
-func (w *writer) ideas() {
-	n := min(len(w.f.Ideas), w.size.Told)
+func (w *writer) writeIdeas() {
+	n := min(len(w.facts.Ideas), w.size.Told)
 	if n == 0 && w.size.Short {
 		return
 	}
-	w.heading("Next ideas")
+	w.addHeading("Next ideas")
 
-	for _, i := range w.f.Ideas[:n] {
-		w.item(w.quote(i.Ref, "/text", i.Text))
+	for _, i := range w.facts.Ideas[:n] {
+		w.addItem(w.quoteText(i.Ref, "/text", i.Text))
 	}
 
 	if n == 0 {
-		w.para(say("No idea is waiting."))
+		w.addParagraph(say("No idea is waiting."))
 	}
 }
 
-// cost is what the campaign took, as a table.
-func (w *writer) cost() {
-	campaign := w.c
-	w.heading("Cost")
+// writeCost writes what the campaign took, as a table.
+func (w *writer) writeCost() {
+	campaign := w.campaign
+	w.addHeading("Cost")
 
 	if w.size.Short {
-		w.para(number("runs", campaign.Runs, "run|runs"), say(", "),
-			fig("run.time", wording.FormatDuration(campaign.RunSeconds)), say(". Left: "), number("experiments.left",
+		w.addParagraph(countSpan("runs", campaign.Runs, "run|runs"), say(", "),
+			figure("run.time", wording.FormatDuration(campaign.RunSeconds)), say(". Left: "),
+			countSpan("experiments.left",
 				max(0, campaign.Program.Campaign.Experiments-campaign.Experiments), "experiment|experiments"),
-			say(", "), fig("time.left", wording.FormatDuration(campaign.SecondsLeft())), say("."))
+			say(", "), figure("time.left", wording.FormatDuration(campaign.SecondsLeft())), say("."))
 
 		return
 	}
-	w.row([]Span{say("what")}, []Span{say("how much")})
-	put := func(what string, spans ...Span) { w.row([]Span{say(what)}, spans) }
-	put("runs", number("runs", campaign.Runs, "run|runs"), say(" in "),
-		fig("run.time", wording.FormatDuration(campaign.RunSeconds)))
-	put("from the start to the last record", fig("wall.time",
-		wording.FormatDuration(w.f.At.Sub(campaign.StartedAt).Seconds())))
+	w.addRow([]Span{say("what")}, []Span{say("how much")})
+	put := func(what string, spans ...Span) { w.addRow([]Span{say(what)}, spans) }
+	put("runs", countSpan("runs", campaign.Runs, "run|runs"), say(" in "),
+		figure("run.time", wording.FormatDuration(campaign.RunSeconds)))
+	put("from the start to the last record", figure("wall.time",
+		wording.FormatDuration(w.facts.At.Sub(campaign.StartedAt).Seconds())))
 
-	if s := w.f.Sums; s != nil {
-		put("processors", fig("cpu.time", "CPU "+wording.FormatDuration(s.CPU)))
+	if s := w.facts.Sums; s != nil {
+		put("processors", figure("cpu.time", "CPU "+wording.FormatDuration(s.CPU)))
 
 		if s.Metered > 0 {
-			put("energy of GPUs", fig("energy", energyText(s.Joules)), say(" in "),
-				fig("metered", countText(s.Metered, "run|runs")))
+			put("energy of GPUs", figure("energy", formatEnergy(s.Joules)), say(" in "),
+				figure("metered", formatCount(s.Metered, "run|runs")))
 		}
 	}
 
 	if campaign.GPUSeconds > 0 {
-		put("leased GPUs", fig("gpu.time", "GPU "+wording.FormatDuration(campaign.GPUSeconds)))
+		put("leased GPUs", figure("gpu.time", "GPU "+wording.FormatDuration(campaign.GPUSeconds)))
 	}
-	put("left of the budget", number("experiments.left",
+	put("left of the budget", countSpan("experiments.left",
 		max(0, campaign.Program.Campaign.Experiments-campaign.Experiments), "experiment|experiments"), say(" and "),
-		fig("time.left", wording.FormatDuration(campaign.SecondsLeft())), say(" of runs"))
+		figure("time.left", wording.FormatDuration(campaign.SecondsLeft())), say(" of runs"))
 
-	if told := w.f.Told(); told.N > 0 {
-		put("told to agents", number("answers", told.N, "answer|answers"), say(", "),
-			fig("answers.bytes", bytesText(told.Text)))
+	if told := w.facts.SumAnswers(); told.N > 0 {
+		put("told to agents", countSpan("answers", told.N, "answer|answers"), say(", "),
+			figure("answers.bytes", formatBytes(told.Text)))
 	}
 	put("tokens", say("not told: no client says what its model was charged"))
 }
 
-// predictions hold the agents' expectations against the findings.
-func (w *writer) predictions() {
-	p := w.f.Predictions()
-	if w.size.Short || len(w.f.Sessions) == 0 {
+// writeParticipants hold the agents' expectations against the findings.
+func (w *writer) writeParticipants() {
+	p := w.facts.SumPredictions()
+	if w.size.Short || len(w.facts.Sessions) == 0 {
 		return
 	}
-	w.heading("Who took part")
+	w.addHeading("Who took part")
 
-	for i := range w.f.Sessions[:min(len(w.f.Sessions), w.size.Few)] {
-		session, key := &w.f.Sessions[i], fmt.Sprintf("session.%d.", i)
-		w.item(name(key+"name", clean(session.Codename, 40)), say(" ("),
-			Span{Quote, clean(session.Client+" "+session.Version, 40), key + "client"}, say("): "),
-			number(key+"experiments",
-				session.Experiments, "experiment|experiments"), say(", "), number(key+"kept", session.Kept, "kept"),
+	for i := range w.facts.Sessions[:min(len(w.facts.Sessions), w.size.Few)] {
+		session, key := &w.facts.Sessions[i], fmt.Sprintf("session.%d.", i)
+		w.addItem(nameSpan(key+"name", cleanText(session.Codename, 40)), say(" ("),
+			Span{Quote, cleanText(session.Client+" "+session.Version, 40), key + "client"}, say("): "),
+			countSpan(key+"experiments",
+				session.Experiments, "experiment|experiments"), say(", "), countSpan(key+"kept", session.Kept, "kept"),
 			say(" at the time"))
 	}
 
-	if len(w.f.Sessions) > w.size.Few {
-		w.item(number("sessions", len(w.f.Sessions), "session|sessions"), say(" in all."))
+	if len(w.facts.Sessions) > w.size.Few {
+		w.addItem(countSpan("sessions", len(w.facts.Sessions), "session|sessions"), say(" in all."))
 	}
 
 	if p.N > 0 {
 		n := float64(p.N)
-		w.para(say("Expected and found: of "), number("predictions", p.N, "prediction|predictions"),
-			say(" the mean was "), fig("predictions.expected", shareText(p.Expected/n)), say(", the mean finding "),
-			fig("predictions.found", shareText(p.Found/n)), say(", the mean distance "), fig("predictions.missed",
-				sizeText(p.Missed/n)), say("; "), number("predictions.gains", p.Gains, "gain|gains"),
+		w.addParagraph(say("Expected and found: of "), countSpan("predictions", p.N, "prediction|predictions"),
+			say(" the mean was "), figure("predictions.expected", formatShare(p.Expected/n)),
+			say(", the mean finding "), figure("predictions.found", formatShare(p.Found/n)),
+			say(", the mean distance "), figure("predictions.missed",
+				formatShareSize(p.Missed/n)), say("; "), countSpan("predictions.gains", p.Gains, "gain|gains"),
 			say(" among them."))
 	}
 }
 
-// unknown is what a reader might take for known.
-func (w *writer) unknown() {
-	campaign := w.c
+// writeUnknowns lists what a reader might take for known.
+func (w *writer) writeUnknowns() {
+	campaign := w.campaign
 	if w.size.Short {
 		return
 	}
-	w.heading("What is not known")
+	w.addHeading("What is not known")
 
-	if campaign.Rule.NoiseKind == research.Noisy && campaign.Audit == nil && w.f.Finalized() == nil &&
+	if campaign.Rule.NoiseKind == research.Noisy && campaign.Audit == nil && w.facts.Finalized() == nil &&
 		campaign.Kept > 0 {
-		w.item(say("The campaign's whole gain: no audit was made."))
+		w.addItem(say("The campaign's whole gain: no audit was made."))
 	}
 
 	if g, ok := campaign.Rule.DetectableGain(rules.AuditPairs); ok {
-		w.item(say("Smaller effects: the noise lets an audit show "),
-			fig("resolution", resolutionText(g, campaign.Rule.Scale, w.unit)),
+		w.addItem(say("Smaller effects: the noise lets an audit show "),
+			figure("resolution", formatResolution(g, campaign.Rule.Scale, w.unit)),
 			say(" in most cases, and less only by luck."))
 	}
 
 	if n := campaign.Verdicts[research.Inconclusive]; n > 0 {
-		w.item(say("Whether the "), number("verdict.inconclusive", n, "inconclusive"),
+		w.addItem(say("Whether the "), countSpan("verdict.inconclusive", n, "inconclusive"),
 			say(" edits do anything: they were not seen to, within their runs."))
 	}
 
-	if w.f.Sums == nil {
-		w.item(say("Processor time and energy: there are too many runs to add them up here; "),
+	if w.facts.Sums == nil {
+		w.addItem(say("Processor time and energy: there are too many runs to add them up here; "),
 			command("ratchet export"), say(" has them."))
 	}
-	w.item(say("What the benchmark does not cover, and calls that were refused, which leave no record."))
+	w.addItem(say("What the benchmark does not cover, and calls that were refused, which leave no record."))
 }
 
-// verify says how a reader convinces himself.
-func (w *writer) verify() {
+// writeVerification names the commands with which a reader can check the report.
+func (w *writer) writeVerification() {
 	if w.size.Short {
-		w.para(say("Every figure was checked against its record. "), command("ratchet report"),
+		w.addParagraph(say("Every figure was checked against its record. "), command("ratchet report"),
 			say(" writes the whole."))
 		return
 	}
-	w.heading("How to check this")
-	w.para(command("ratchet report --check FILE"), say(" reads every figure of this file again, from its record. "),
-		command("ratchet verify --recompute"),
-		say(" derives every verdict from its runs. Quotation marks hold what agents or people wrote: nobody measured what they say. The ledger's newest record had the hash "), name("head.hash", w.f.Head.Hash[:min(12, len(w.f.Head.Hash))]), say("."))
+	w.addHeading("How to check this")
+	w.addParagraph(command("ratchet report --check FILE"),
+		say(" reads every figure of this file again, from its record. "), command("ratchet verify --recompute"),
+		say(" derives every verdict from its runs. Quotation marks hold what agents or people wrote: nobody measured what they say. The ledger's newest record had the hash "), nameSpan("head.hash", w.facts.Head.Hash[:min(12, len(w.facts.Head.Hash))]), say("."))
 }

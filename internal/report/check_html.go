@@ -7,8 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// html reads the body of a page: nothing but the tags that HTML writes.
-func (c *checker) html(text string) error {
+// checkHTML reads the body of a page: nothing but the tags that HTML writes.
+func (c *checker) checkHTML(text string) error {
 	known := []string{"<h1>", "</h1>", "<h2>", "</h2>", "<p>", "</p>", "<ul>", "</ul>", "<li>", "</li>", "<strong>",
 		"</strong>", "<table>", "</table>", "<thead>", "</thead>", "<tbody>", "</tbody>", "<tr>", "</tr>",
 		`<th scope="col">`, "</th>", "<td>", "</td>"}
@@ -17,7 +17,7 @@ func (c *checker) html(text string) error {
 
 	for text != "" {
 		words, rest, _ := strings.Cut(text, "<")
-		if err := c.htmlWords(words); err != nil {
+		if err := c.readHTMLWords(words); err != nil {
 			return err
 		}
 
@@ -34,16 +34,16 @@ func (c *checker) html(text string) error {
 
 		switch {
 		case !closed:
-			return wrong(c.line, "a tag is not closed")
+			return lineError(c.line, "a tag is not closed")
 		case slices.Contains(known, tag):
 			if !slices.Contains(inline, tag) {
-				before, err = '\n', c.ended()
+				before, err = '\n', c.finishBlock()
 			}
 		case tag == "<code>":
-			rest, err = c.htmlCommand(rest)
+			rest, err = c.readHTMLCommand(rest)
 			before = '>'
 		default:
-			rest, err = c.htmlBound(tag, rest, before)
+			rest, err = c.readHTMLBound(tag, rest, before)
 			before = '>'
 		}
 
@@ -53,18 +53,18 @@ func (c *checker) html(text string) error {
 		text = rest
 	}
 
-	return c.ended()
+	return c.finishBlock()
 }
 
-// htmlWords takes words outside of what is bound.
-func (c *checker) htmlWords(words string) error {
+// readHTMLWords takes words outside of what is bound.
+func (c *checker) readHTMLWords(words string) error {
 	for i, line := range strings.Split(words, "\n") {
 		if i > 0 {
 			c.line++
 			c.words.WriteByte(' ')
 		}
 
-		if err := c.plain(line); err != nil {
+		if err := c.readWords(line); err != nil {
 			return err
 		}
 	}
@@ -72,19 +72,19 @@ func (c *checker) htmlWords(words string) error {
 	return nil
 }
 
-func (c *checker) htmlCommand(rest string) (string, error) {
+func (c *checker) readHTMLCommand(rest string) (string, error) {
 	code, rest, ok := strings.Cut(rest, "</code>")
 	if !ok || !isCommand(code) {
-		return "", wrong(c.line, "%q has no binding: it was added", code)
+		return "", lineError(c.line, "%q has no binding: it was added", code)
 	}
 	c.words.WriteByte(' ')
 
 	return rest, nil
 }
 
-// htmlCloses says whether a figure may end before text: its block ends, or the
+// canFollowHTMLFigure says whether a figure may end before text: its block ends, or the
 // next character is one that closes it.
-func htmlCloses(text string) bool {
+func canFollowHTMLFigure(text string) bool {
 	for _, tag := range []string{"</p>", "</li>", "</td>"} {
 		if strings.HasPrefix(text, tag) {
 			return true
@@ -92,11 +92,11 @@ func htmlCloses(text string) bool {
 	}
 	follows, _ := utf8.DecodeRuneInString(text)
 
-	return text != "" && closes(follows)
+	return text != "" && canFollowFigure(follows)
 }
 
-// htmlBound reads a bound piece: a figure, which must stand alone, a quotation or a name.
-func (c *checker) htmlBound(tag, rest string, before rune) (string, error) {
+// readHTMLBound reads a bound piece: a figure, which must stand alone, a quotation or a name.
+func (c *checker) readHTMLBound(tag, rest string, before rune) (string, error) {
 	for _, kind := range []struct{ open, end string }{{`<span class="n" data-b="`, "</span>"}, {`<q data-b="`, "</q>"},
 		{`<code data-b="`, "</code>"}} {
 		bound, ok := strings.CutPrefix(tag, kind.open)
@@ -107,25 +107,25 @@ func (c *checker) htmlBound(tag, rest string, before rune) (string, error) {
 
 		stands, after, ok := strings.Cut(rest, kind.end)
 		if !ok {
-			return "", wrong(c.line, "%s is not closed", tag)
+			return "", lineError(c.line, "%s is not closed", tag)
 		}
 
-		want, err := c.expect(bound)
+		want, err := c.deriveText(bound)
 		if err != nil {
 			return "", err
 		}
 
 		if stands != html.EscapeString(want) {
-			return "", c.differs(html.UnescapeString(stands), bound, want)
+			return "", c.mismatchError(html.UnescapeString(stands), bound, want)
 		}
 
-		if kind.end == "</span>" && (!opens(before) || !htmlCloses(after)) {
-			return "", wrong(c.line, "%q does not stand alone: something was put before or behind it", want)
+		if kind.end == "</span>" && (!canPrecedeFigure(before) || !canFollowHTMLFigure(after)) {
+			return "", lineError(c.line, "%q does not stand alone: something was put before or behind it", want)
 		}
 		c.words.WriteByte(' ')
 
 		return after, nil
 	}
 
-	return "", wrong(c.line, "the tag %s does not belong into a report", tag)
+	return "", lineError(c.line, "the tag %s does not belong into a report", tag)
 }

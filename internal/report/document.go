@@ -64,16 +64,16 @@ const numberWords = " zero one two three four five six seven eight nine ten elev
 	"eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred hundreds thousand thousands million millions billion " +
 	"dozen dozens half halves quarter quarters twice thrice double doubled triple tripled percent percentage couple "
 
-// plain are the characters of plain words besides ASCII letters and blanks.
-const plain = ".,;:()'?!-"
+// plainMarks are the characters of plain words besides ASCII letters and blanks.
+const plainMarks = ".,;:()'?!-"
 
 // wordsError says what in the report's own words might pass for a number, or
 // does not belong there; "" if nothing.
 func wordsError(text string) string {
 	for _, r := range text {
 		switch {
-		case r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r == ' ' || strings.ContainsRune(plain, r):
-		case numeric(r):
+		case r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r == ' ' || strings.ContainsRune(plainMarks, r):
+		case isNumeric(r):
 			return fmt.Sprintf("%q stands in plain words without a binding", r)
 		default:
 			return fmt.Sprintf("the character %q does not belong into plain words", r)
@@ -89,13 +89,13 @@ func wordsError(text string) string {
 	return ""
 }
 
-// numeric says whether a character may be part of a number, its sign or unit.
-func numeric(r rune) bool {
+// isNumeric says whether a character may be part of a number, its sign or unit.
+func isNumeric(r rune) bool {
 	return unicode.IsNumber(r) || strings.ContainsRune("+%‰±×÷=<>≤≥≈~−–$€£°", r)
 }
 
-// check refuses a document whose own words hold a number, or whose figures have no binding.
-func (d *Document) check() error {
+// checkSpans refuses a document whose own words hold a number, or whose figures have no binding.
+func (d *Document) checkSpans() error {
 	for _, b := range d.Blocks {
 		for _, cell := range b.Cells {
 			for _, span := range cell {

@@ -40,8 +40,8 @@ type Change struct {
 	KeptAt     Ref // of experiment.kept
 }
 
-// Told is a text with its record.
-type Told struct {
+// RecordedText is a text with its record.
+type RecordedText struct {
 	Ref
 	Text       string
 	Experiment int // that a lesson is of, 0 for none
@@ -81,8 +81,8 @@ type Facts struct {
 	Kept     []Change             // in the incumbent, as Facts.Sort sorts them
 	Recent   []history.Experiment // at most MostRecent
 	Invalid  []history.Experiment // at most MostInvalid
-	Lessons  []Told               // at most MostTold
-	Ideas    []Told               // free ones, at most MostTold
+	Lessons  []RecordedText       // at most MostTold
+	Ideas    []RecordedText       // free ones, at most MostTold
 	Proofs   []Proof              // certificates, at most MostProofs
 	Audit    *Proof               // the last one; nil for none
 	Final    *Final               // nil for none
@@ -94,8 +94,8 @@ type Facts struct {
 	causes   []Cause          // of Invalid
 }
 
-// Heaviest sorts kept experiments by the size of their gain, the newest of equals first.
-func Heaviest(xs []history.Experiment) {
+// SortByGain sorts kept experiments by the size of their gain, the newest of equals first.
+func SortByGain(xs []history.Experiment) {
 	weight := func(experiment *history.Experiment) float64 {
 		if experiment.Judgement == nil || experiment.Judgement.Gain == nil {
 			return 0
@@ -108,8 +108,8 @@ func Heaviest(xs []history.Experiment) {
 	})
 }
 
-// Busiest sorts sessions by their experiments.
-func Busiest(ss []history.Session) {
+// SortByExperiments sorts sessions by their experiments.
+func SortByExperiments(ss []history.Session) {
 	slices.SortFunc(ss, func(a, b history.Session) int {
 		return cmp.Or(cmp.Compare(b.Experiments, a.Experiments), cmp.Compare(a.Codename, b.Codename))
 	})
@@ -135,13 +135,13 @@ func (f *Facts) Families() []history.Family {
 // commonest first.
 func (f *Facts) Causes() []Cause {
 	if f.causes == nil {
-		f.causes = causes(f.Invalid)
+		f.causes = groupCauses(f.Invalid)
 	}
 
 	return f.causes
 }
 
-func causes(xs []history.Experiment) []Cause {
+func groupCauses(xs []history.Experiment) []Cause {
 	var out []Cause
 
 	for i := range xs {
@@ -149,11 +149,12 @@ func causes(xs []history.Experiment) []Cause {
 			continue
 		}
 		text, _, _ := strings.Cut(xs[i].Judgement.Reason, ":")
-		text = clean(text, 60)
+		text = cleanText(text, 60)
 
 		k := slices.IndexFunc(out, func(c Cause) bool { return c.Text == text })
 		if k < 0 {
-			k, out = len(out), append(out, Cause{Text: text, Newest: xs[i].N})
+			k = len(out)
+			out = append(out, Cause{Text: text, Newest: xs[i].N})
 		}
 
 		out[k].N++
@@ -163,8 +164,8 @@ func causes(xs []history.Experiment) []Cause {
 	return out
 }
 
-// Told sums up what all sessions' agents were told.
-func (f *Facts) Told() (all history.Answered) {
+// SumAnswers sums up what all sessions' agents were told.
+func (f *Facts) SumAnswers() (all history.Answered) {
 	for i := range f.Sessions {
 		all = all.Plus(f.Sessions[i].AnswerTotal())
 	}
@@ -172,21 +173,25 @@ func (f *Facts) Told() (all history.Answered) {
 	return all
 }
 
-// Predictions sums up what all sessions expected and found.
-func (f *Facts) Predictions() (all history.Predictions) {
+// SumPredictions sums up what all sessions expected and found.
+func (f *Facts) SumPredictions() (all history.Predictions) {
 	for i := range f.Sessions {
 		p := f.Sessions[i].Predictions
-		all.N, all.Gains = all.N+p.N, all.Gains+p.Gains
-		all.Expected, all.Found, all.Missed = all.Expected+p.Expected, all.Found+p.Found, all.Missed+p.Missed
+		all.N += p.N
+		all.Gains += p.Gains
+		all.Expected += p.Expected
+		all.Found += p.Found
+		all.Missed += p.Missed
 	}
 
 	return all
 }
 
-// Imported sums up what came from other programs' logs.
-func (f *Facts) Imported() (lines, runs int) {
+// SumImported sums up what came from other programs' logs.
+func (f *Facts) SumImported() (lines, runs int) {
 	for _, s := range f.Sources {
-		lines, runs = lines+s.Lines, runs+s.Runs
+		lines += s.Lines
+		runs += s.Runs
 	}
 
 	return lines, runs

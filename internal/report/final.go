@@ -25,11 +25,11 @@ func (f *Facts) Finalized() *Final {
 	return f.Final
 }
 
-// Sort sorts kept experiments by the size of their gain, the newest of equals
+// SortKept sorts kept experiments by the size of their gain, the newest of equals
 // first. When finalize made a branch of the incumbent, those in it come before
 // those that were left out, and what it measured counts.
-func (f *Facts) Sort(xs []history.Experiment) {
-	Heaviest(xs)
+func (f *Facts) SortKept(xs []history.Experiment) {
+	SortByGain(xs)
 
 	final := f.Finalized()
 	if final == nil {
@@ -38,7 +38,7 @@ func (f *Facts) Sort(xs []history.Experiment) {
 
 	at := map[int]finding{}
 	for _, e := range xs {
-		at[e.N], _ = final.find(e.N)
+		at[e.N], _ = final.findExperiment(e.N)
 	}
 	rank := func(n int) (out int, size float64) {
 		d := at[n]
@@ -76,8 +76,8 @@ type finding struct {
 	path  string // of what they stand in
 }
 
-// find is what the finalize says of experiment n; false: nothing.
-func (x *Final) find(n int) (d finding, ok bool) {
+// findExperiment returns what the finalize says of experiment n; false if it says nothing.
+func (x *Final) findExperiment(n int) (d finding, ok bool) {
 	d.in = slices.Contains(x.Kept, n)
 	if !d.in && !slices.Contains(x.Dropped, n) {
 		return d, false
@@ -112,58 +112,63 @@ func (x *Final) find(n int) (d finding, ok bool) {
 	return d, true
 }
 
-func (x *Final) branch() Span { return of(Name, x.Ref, "branch", "/branch", branchText(x.Branch)) }
+func (x *Final) branchSpan() Span {
+	return recordSpan(Name, x.Ref, "branch", "/branch", shortBranch(x.Branch))
+}
 
-// finalized is the answer of a finalize: what was audited is its branch.
-func (w *writer) finalized(final *Final) {
+// writeFinalized gives the answer of a finalize, whose branch was audited.
+func (w *writer) writeFinalized(final *Final) {
 	spans := append([]Span{strong("Audited: "),
-		of(Figure, final.Ref, "gain", "/gain", wording.FormatGainInterval(*final.Gain, final.Scale, w.unit)),
-		say(" of ")}, w.metric()...)
+		recordSpan(Figure, final.Ref, "gain", "/gain", wording.FormatGainInterval(*final.Gain, final.Scale, w.unit)),
+		say(" of ")}, w.metricSpans()...)
 
-	spans = append(spans, say(" over the start, of the branch "), final.branch(), say(", from "),
-		of(Figure, final.Ref, "pairs", "/pairs", countText(final.Pairs, "pair|pairs")),
-		say(" on which no decision rested. "+w.sure(*final.Gain)))
+	spans = append(spans, say(" over the start, of the branch "), final.branchSpan(), say(", from "),
+		recordSpan(Figure, final.Ref, "pairs", "/pairs", formatCount(final.Pairs, "pair|pairs")),
+		say(" on which no decision rested. "+w.describeInterval(*final.Gain)))
 	if len(final.Dropped) > 0 {
-		spans = append(spans, say(" Left out: "), of(Figure, final.Ref, "outof", "", outOfText(&final.Finalization)),
+		spans = append(spans, say(" Left out: "),
+			recordSpan(Figure, final.Ref, "outof", "", formatDropped(&final.Finalization)),
 			say(", which were not shown to pay."))
 	}
-	w.para(spans...)
+	w.addParagraph(spans...)
 
-	campaign := w.c
+	campaign := w.campaign
 	if a := campaign.Audit; a != nil && a.Commit == campaign.Incumbent && a.Job != final.Audit {
-		w.item(say("The incumbent itself, with all that was kept, was audited at "),
-			of(Figure, w.f.Audit.Ref, "gain", "/gain", wording.FormatGainInterval(a.Gain, a.Scale, w.unit)),
-			say(", from "), of(Figure, w.f.Audit.Ref, "pairs", "/paired", countText(a.Pairs, "pair|pairs")), say("."))
+		w.addItem(say("The incumbent itself, with all that was kept, was audited at "),
+			recordSpan(Figure, w.facts.Audit.Ref, "gain", "/gain", wording.FormatGainInterval(a.Gain, a.Scale, w.unit)),
+			say(", from "), recordSpan(Figure, w.facts.Audit.Ref, "pairs", "/paired",
+				formatCount(a.Pairs, "pair|pairs")), say("."))
 	} else if _, exact := campaign.Exact(); exact && len(final.Dropped) > 0 {
-		w.item(say("The incumbent itself, with all that was kept, went from "),
-			fig("start.value", wording.FormatValue(*campaign.Baseline, w.unit)), say(" to "), fig("best.value",
+		w.addItem(say("The incumbent itself, with all that was kept, went from "),
+			figure("start.value", wording.FormatValue(*campaign.Baseline, w.unit)), say(" to "), figure("best.value",
 				wording.FormatValue(campaign.Rule.Incumbent, w.unit)), say("."))
 	}
 }
 
-// overtaken tells of a branch that was made of an older head.
-func (w *writer) overtaken() {
-	final := w.f.Final
-	if final == nil || final.Head == w.c.Incumbent {
+// writeOvertakenBranch tells of a branch that was made of an older head.
+func (w *writer) writeOvertakenBranch() {
+	final := w.facts.Final
+	if final == nil || final.Head == w.campaign.Incumbent {
 		return
 	}
 
-	spans := []Span{say("The branch "), final.branch(),
+	spans := []Span{say("The branch "), final.branchSpan(),
 		say(" is of an older head: what was kept or taken back since is not in it.")}
 	if final.Gain != nil && !w.size.Short {
 		spans = append(spans, say(" It was audited at "),
-			of(Figure, final.Ref, "gain", "/gain", wording.FormatGainInterval(*final.Gain, final.Scale, w.unit)),
+			recordSpan(Figure, final.Ref, "gain", "/gain",
+				wording.FormatGainInterval(*final.Gain, final.Scale, w.unit)),
 			say("."))
 	}
-	w.item(spans...)
+	w.addItem(spans...)
 }
 
-// merge says what to merge, and how the figures below are to be taken.
-func (w *writer) merge(final *Final) {
-	spans := []Span{say("To merge: the branch "), final.branch(), say(", a single commit")}
+// writeMergeAdvice says what to merge, and how the figures below are to be taken.
+func (w *writer) writeMergeAdvice(final *Final) {
+	spans := []Span{say("To merge: the branch "), final.branchSpan(), say(", a single commit")}
 	if len(final.Stack) > 0 {
-		spans = append(spans[:2], say(", "), of(Figure, final.Ref, "commits", "/stack",
-			countText(len(final.Stack), "commit|commits")))
+		spans = append(spans[:2], say(", "), recordSpan(Figure, final.Ref, "commits", "/stack",
+			formatCount(len(final.Stack), "commit|commits")))
 	}
 	how := "."
 
@@ -172,17 +177,17 @@ func (w *writer) merge(final *Final) {
 		how = ". A change in the branch is worth what it measured over the commit before it, another what the head has by it."
 	case len(final.Stack) > 0:
 		how = ". A change is worth what it measured over the commit before it."
-	case final.Ablation != nil && w.c.Rule.NoiseKind == research.Noisy:
+	case final.Ablation != nil && w.campaign.Rule.NoiseKind == research.Noisy:
 		how = ". A change is worth what the result has by it, from the pairs that decided whether it stays; never add them up."
 	case final.Ablation != nil:
 		how = ". A change is worth what the result has by it."
 	}
-	w.para(append(spans, say(" on the campaign's start"+how))...)
+	w.addParagraph(append(spans, say(" on the campaign's start"+how))...)
 }
 
-// found tells what finalize found of a change; false: it measured no effect.
-func (w *writer) found(final *Final, n int) (spans []Span, measured bool) {
-	d, ok := final.find(n)
+// findingSpans tells what finalize found of a change; false: it measured no effect.
+func (w *writer) findingSpans(final *Final, n int) (spans []Span, measured bool) {
+	d, ok := final.findExperiment(n)
 	if !ok {
 		return nil, false
 	}
@@ -195,22 +200,23 @@ func (w *writer) found(final *Final, n int) (spans []Span, measured bool) {
 	switch {
 	case d.why == "":
 		spans = append(spans, say(words))
-	case d.in && !judged(d.why):
+	case d.in && !isMeasuredReason(d.why):
 		words += ", since without it"
 		fallthrough
 	default:
-		spans = append(spans, say(words+": "), of(Name, final.AblatedAt, "text60", d.whyAt, clean(d.why, 60)))
+		spans = append(spans, say(words+": "),
+			recordSpan(Name, final.AblatedAt, "text60", d.whyAt, cleanText(d.why, 60)))
 	}
 
 	if d.gain == nil {
 		return spans, false
 	}
 
-	spans = append(spans, say(", worth "), of(Figure, d.ref, "gain", d.path+"/gain",
+	spans = append(spans, say(", worth "), recordSpan(Figure, d.ref, "gain", d.path+"/gain",
 		wording.FormatGainInterval(*d.gain, d.scale, w.unit)))
-	if !w.size.Short && w.c.Rule.NoiseKind == research.Noisy {
-		spans = append(spans, say(" from "), of(Figure, d.ref, "pairs", d.path+"/pairs",
-			countText(d.pairs, "pair|pairs")))
+	if !w.size.Short && w.campaign.Rule.NoiseKind == research.Noisy {
+		spans = append(spans, say(" from "), recordSpan(Figure, d.ref, "pairs", d.path+"/pairs",
+			formatCount(d.pairs, "pair|pairs")))
 	}
 
 	if len(d.with) > 0 {
@@ -218,15 +224,16 @@ func (w *writer) found(final *Final, n int) (spans []Span, measured bool) {
 		if d.step {
 			key = "/experiments"
 		}
-		spans = append(spans, say(" together with "), of(Name, d.ref, "xs", d.path+key, experimentsText(d.with)))
+		spans = append(spans, say(" together with "),
+			recordSpan(Name, d.ref, "xs", d.path+key, formatExperiments(d.with)))
 	}
 
 	return spans, true
 }
 
-// judged says whether the reason is what was measured of the change, and not
+// isMeasuredReason says whether the reason is what was measured of the change, and not
 // what is wrong with the head without it.
-func judged(why string) bool {
+func isMeasuredReason(why string) bool {
 	switch why {
 	case rules.AblationPays, rules.AblationIdle, rules.AblationHurts, rules.AblationShorter,
 		rules.AblationTakenBack:

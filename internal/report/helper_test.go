@@ -23,9 +23,9 @@ import (
 
 var update = flag.Bool("update", false, "write goldens")
 
-// ledgerOf appends the recorded campaign of testdata/name to a ledger of its
+// openLedger appends the recorded campaign of testdata/name to a ledger of its
 // own, its first n records (0: all).
-func ledgerOf(t testing.TB, name string, n int) *ledger.Ledger {
+func openLedger(t testing.TB, name string, n int) *ledger.Ledger {
 	t.Helper()
 
 	data, err := os.ReadFile(filepath.Join("testdata", name))
@@ -108,8 +108,8 @@ func (e *evidence) Facts() (*report.Facts, error) {
 	return f, err
 }
 
-// within calls f with the ledger, as a check sees it.
-func within(t testing.TB, l *ledger.Ledger, f func(e *evidence)) {
+// withEvidence calls f with the ledger, as a check sees it.
+func withEvidence(t testing.TB, l *ledger.Ledger, f func(e *evidence)) {
 	t.Helper()
 
 	err := l.View(t.Context(), func(tx *ledger.Tx) error {
@@ -125,8 +125,8 @@ func within(t testing.TB, l *ledger.Ledger, f func(e *evidence)) {
 	}
 }
 
-// made is the report of what e shows.
-func made(t testing.TB, e *evidence, size report.Size) *report.Document {
+// buildReport is the report of what e shows.
+func buildReport(t testing.TB, e *evidence, size report.Size) *report.Document {
 	t.Helper()
 
 	f, err := e.Facts()
@@ -134,7 +134,7 @@ func made(t testing.TB, e *evidence, size report.Size) *report.Document {
 		t.Fatal(err)
 	}
 
-	d, err := report.Build(f, "test", size)
+	d, err := report.BuildDocument(f, "test", size)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,9 +142,9 @@ func made(t testing.TB, e *evidence, size report.Size) *report.Document {
 	return d
 }
 
-// check reads written bytes against e.
-func check(e report.Source, written []byte) (report.Checked, error) {
-	p, err := report.Read(written)
+// checkWritten reads written bytes against e.
+func checkWritten(e report.Source, written []byte) (report.Checked, error) {
+	p, err := report.ReadPage(written)
 	if err != nil {
 		return report.Checked{}, err
 	}
@@ -152,7 +152,7 @@ func check(e report.Source, written []byte) (report.Checked, error) {
 	return p.Check(e)
 }
 
-func golden(t *testing.T, path string, got []byte) {
+func compareGolden(t *testing.T, path string, got []byte) {
 	t.Helper()
 
 	if *update {

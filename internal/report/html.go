@@ -46,8 +46,8 @@ q { font-style: italic; quotes: "\201C" "\201D" }
 
 const htmlEnd = "</main>\n</body>\n</html>\n"
 
-// HTML writes the document as one page.
-func (d *Document) HTML() []byte {
+// RenderHTML writes the document as one page.
+func (d *Document) RenderHTML() []byte {
 	header, err := json.Marshal(d.Header)
 	if err != nil {
 		panic("report: encode the header: " + err.Error())
@@ -61,7 +61,7 @@ func (d *Document) HTML() []byte {
 			out.WriteString(map[Shape]string{Item: "</ul>\n", Row: "</tbody></table>\n"}[open])
 			out.WriteString(map[Shape]string{Item: "<ul>\n", Row: "<table><thead>\n"}[block.Shape])
 		}
-		htmlBlock(out, block, block.Shape == Row && open != Row)
+		writeHTMLBlock(out, block, block.Shape == Row && open != Row)
 		open = block.Shape
 	}
 	out.WriteString(map[Shape]string{Item: "</ul>\n", Row: "</tbody></table>\n"}[open])
@@ -70,8 +70,8 @@ func (d *Document) HTML() []byte {
 	return []byte(out.String())
 }
 
-// htmlBlock writes one block; head says that it begins a table.
-func htmlBlock(out *strings.Builder, block Block, head bool) {
+// writeHTMLBlock writes one block; head says that it begins a table.
+func writeHTMLBlock(out *strings.Builder, block Block, head bool) {
 	tag := map[Shape]string{Title: "h1", Heading: "h2", Paragraph: "p", Item: "li", Row: "tr"}[block.Shape]
 	out.WriteString("<" + tag + ">")
 
@@ -87,7 +87,7 @@ func htmlBlock(out *strings.Builder, block Block, head bool) {
 		out.WriteString(inner)
 
 		for _, s := range cell {
-			out.WriteString(htmlSpan(s))
+			out.WriteString(renderHTMLSpan(s))
 		}
 		out.WriteString(end)
 	}
@@ -98,7 +98,7 @@ func htmlBlock(out *strings.Builder, block Block, head bool) {
 	}
 }
 
-func htmlSpan(span Span) string {
+func renderHTMLSpan(span Span) string {
 	bind := `data-b="` + html.EscapeString(span.Bind) + `">`
 
 	text := html.EscapeString(span.Text)

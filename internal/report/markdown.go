@@ -15,10 +15,10 @@ const (
 	markdownClose = "-->"
 )
 
-// Markdown writes the document. Its visible text needs no renderer.
-func (d *Document) Markdown() []byte {
+// RenderMarkdown writes the document. Its visible text needs no renderer.
+func (d *Document) RenderMarkdown() []byte {
 	out := &strings.Builder{}
-	out.WriteString(d.PlainMarkdown())
+	out.WriteString(d.RenderPlainMarkdown())
 
 	header, err := json.Marshal(d.Header) // < and > are escaped, so that nothing ends the comment
 	if err != nil {
@@ -40,8 +40,8 @@ func (d *Document) Markdown() []byte {
 	return []byte(out.String())
 }
 
-// PlainMarkdown is the Markdown without its bindings: it can't be checked again.
-func (d *Document) PlainMarkdown() string {
+// RenderPlainMarkdown is the Markdown without its bindings: it can't be checked again.
+func (d *Document) RenderPlainMarkdown() string {
 	out := &strings.Builder{}
 
 	for i, block := range d.Blocks {
@@ -71,7 +71,7 @@ func (d *Document) PlainMarkdown() string {
 			}
 
 			for _, s := range cell {
-				out.WriteString(markdownSpan(s))
+				out.WriteString(renderMarkdownSpan(s))
 			}
 		}
 
@@ -88,25 +88,25 @@ func (d *Document) PlainMarkdown() string {
 	return out.String()
 }
 
-func markdownSpan(span Span) string {
+func renderMarkdownSpan(span Span) string {
 	switch span.Kind {
 	case Strong:
 		text := strings.TrimRight(span.Text, " ")
 		return "**" + text + "**" + span.Text[len(text):]
 	case Quote:
-		return "“" + markdownText(span.Text) + "”"
+		return "“" + escapeMarkdown(span.Text) + "”"
 	case Name, Command:
 		return "`" + span.Text + "`"
 	case Figure:
-		return markdownText(span.Text)
+		return escapeMarkdown(span.Text)
 	}
 
 	return span.Text
 }
 
-// markdownText is a text that Markdown shows as it is: no emphasis, link, HTML,
+// escapeMarkdown escapes a text so that Markdown shows it as it is: no emphasis, link, HTML,
 // table or automatic link comes of it.
-func markdownText(s string) string {
+func escapeMarkdown(s string) string {
 	out := &strings.Builder{}
 
 	for i, r := range s {

@@ -26,16 +26,16 @@ type subject struct {
 	html bool
 }
 
-func (s *subject) write(d *report.Document) []byte {
+func (s *subject) writeReport(d *report.Document) []byte {
 	if s.html {
-		return d.HTML()
+		return d.RenderHTML()
 	}
 
-	return d.Markdown()
+	return d.RenderMarkdown()
 }
 
-// copied is a document whose spans can be changed.
-func (s *subject) copied() *report.Document {
+// copyDocument is a document whose spans can be changed.
+func (s *subject) copyDocument() *report.Document {
 	d := &report.Document{Header: s.doc.Header}
 	for _, b := range s.doc.Blocks {
 		cells := make([][]report.Span, len(b.Cells))
@@ -48,8 +48,8 @@ func (s *subject) copied() *report.Document {
 	return d
 }
 
-// spans are the places of all spans of d for which ok holds.
-func spans(d *report.Document, ok func(s *report.Span) bool) (out []*report.Span) {
+// selectSpans are the places of all spans of d for which ok holds.
+func selectSpans(d *report.Document, ok func(s *report.Span) bool) (out []*report.Span) {
 	for _, b := range d.Blocks {
 		for _, cell := range b.Cells {
 			for i := range cell {
@@ -63,13 +63,13 @@ func spans(d *report.Document, ok func(s *report.Span) bool) (out []*report.Span
 	return out
 }
 
-func bound(s *report.Span) bool  { return s.Bind != "" }
-func figure(s *report.Span) bool { return s.Kind == report.Figure }
+func isBound(s *report.Span) bool  { return s.Bind != "" }
+func isFigure(s *report.Span) bool { return s.Kind == report.Figure }
 
-func (s *subject) pick(list []*report.Span) *report.Span { return list[s.rng.IntN(len(list))] }
+func (s *subject) pickSpan(list []*report.Span) *report.Span { return list[s.rng.IntN(len(list))] }
 
-// visible are the bytes that a reader sees, as true.
-func (s *subject) visible(b []byte) []bool {
+// visibleBytes are the bytes that a reader sees, as true.
+func (s *subject) visibleBytes(b []byte) []bool {
 	out := make([]bool, len(b))
 	if !s.html {
 		end := bytes.LastIndex(b, []byte("\n<!-- ratchet report\n"))
@@ -97,11 +97,11 @@ func (s *subject) visible(b []byte) []bool {
 	return out
 }
 
-// digit changes one visible digit.
-func digit(s *subject) mutant {
-	b := s.write(s.doc)
+// changeDigit changes one visible digit.
+func changeDigit(s *subject) mutant {
+	b := s.writeReport(s.doc)
 
-	seen := s.visible(b)
+	seen := s.visibleBytes(b)
 	for {
 		if i := s.rng.IntN(len(b)); seen[i] && b[i] >= '0' && b[i] <= '9' {
 			was := b[i]
@@ -113,10 +113,10 @@ func digit(s *subject) mutant {
 	}
 }
 
-// sign turns a figure's sign, or gives it one.
-func sign(s *subject) mutant {
-	d := s.copied()
-	f := s.pick(spans(d, figure))
+// flipSign turns a figure's sign, or gives it one.
+func flipSign(s *subject) mutant {
+	d := s.copyDocument()
+	f := s.pickSpan(selectSpans(d, isFigure))
 
 	was := f.Text
 	switch {
@@ -128,55 +128,55 @@ func sign(s *subject) mutant {
 		f.Text = []string{"-", "+", "- ", "−", "±"}[s.rng.IntN(5)] + f.Text
 	}
 
-	return mutant{written: s.write(d), what: was + " became " + f.Text}
+	return mutant{written: s.writeReport(d), what: was + " became " + f.Text}
 }
 
-// unit changes what stands behind a figure's number.
-func unit(s *subject) mutant {
-	d := s.copied()
-	f := s.pick(spans(d, func(x *report.Span) bool { return figure(x) && strings.Contains(x.Text, " ") }))
+// changeUnit changes what stands behind a figure's number.
+func changeUnit(s *subject) mutant {
+	d := s.copyDocument()
+	f := s.pickSpan(selectSpans(d, func(x *report.Span) bool { return isFigure(x) && strings.Contains(x.Text, " ") }))
 	was := f.Text
 	i := strings.IndexByte(f.Text, ' ')
 	f.Text = f.Text[:i+1] + []string{"%", "s", "h", "runs", "certified", "kJ", "ppm"}[s.rng.IntN(7)]
 
-	return mutant{written: s.write(d), what: was + " became " + f.Text}
+	return mutant{written: s.writeReport(d), what: was + " became " + f.Text}
 }
 
-// swapped lets two figures change places, without their bindings.
-func swapped(s *subject) mutant {
+// swapFigures lets two figures change places, without their bindings.
+func swapFigures(s *subject) mutant {
 	for {
-		d := s.copied()
+		d := s.copyDocument()
 
-		a, b := s.pick(spans(d, bound)), s.pick(spans(d, bound))
+		a, b := s.pickSpan(selectSpans(d, isBound)), s.pickSpan(selectSpans(d, isBound))
 		if a.Text != b.Text && a.Kind == b.Kind {
 			a.Text, b.Text = b.Text, a.Text
-			return mutant{written: s.write(d), what: a.Text + " and " + b.Text + " were swapped"}
+			return mutant{written: s.writeReport(d), what: a.Text + " and " + b.Text + " were swapped"}
 		}
 	}
 }
 
-// rebound gives a figure the binding of another that says something else.
-func rebound(s *subject) mutant {
+// rebindFigure gives a figure the binding of another that says something else.
+func rebindFigure(s *subject) mutant {
 	for {
-		d := s.copied()
+		d := s.copyDocument()
 
-		a, b := s.pick(spans(d, bound)), s.pick(spans(d, bound))
+		a, b := s.pickSpan(selectSpans(d, isBound)), s.pickSpan(selectSpans(d, isBound))
 		if a.Text != b.Text {
 			a.Bind = b.Bind
-			return mutant{written: s.write(d), what: a.Text + " was bound to " + b.Bind}
+			return mutant{written: s.writeReport(d), what: a.Text + " was bound to " + b.Bind}
 		}
 	}
 }
 
-// unbound takes a binding away.
-func unbound(s *subject) mutant {
-	d := s.copied()
-	f := s.pick(spans(d, bound))
+// unbindFigure takes a binding away.
+func unbindFigure(s *subject) mutant {
+	d := s.copyDocument()
+	f := s.pickSpan(selectSpans(d, isBound))
 
-	b := s.write(d)
+	b := s.writeReport(d)
 	if s.html {
 		f.Bind = "nothing"
-		b = bytes.Replace(s.write(d), []byte(` data-b="nothing"`), nil, 1)
+		b = bytes.Replace(s.writeReport(d), []byte(` data-b="nothing"`), nil, 1)
 	} else {
 		b = bytes.Replace(b, []byte("\n"+f.Bind+"\n"), []byte("\n"), 1)
 	}
@@ -184,20 +184,20 @@ func unbound(s *subject) mutant {
 	return mutant{written: b, what: "the binding " + f.Bind + " was removed"}
 }
 
-// removed takes a figure out of the text, and leaves its binding.
-func removed(s *subject) mutant {
-	d := s.copied()
-	f := s.pick(spans(d, figure))
+// removeFigure takes a figure out of the text, and leaves its binding.
+func removeFigure(s *subject) mutant {
+	d := s.copyDocument()
+	f := s.pickSpan(selectSpans(d, isFigure))
 	was := f.Text
 	f.Text = []string{"", "some"}[s.rng.IntN(2)]
 
-	return mutant{written: s.write(d), what: was + " was removed"}
+	return mutant{written: s.writeReport(d), what: was + " was removed"}
 }
 
-// stray adds a number among the report's own words.
-func stray(s *subject) mutant {
-	d := s.copied()
-	w := s.pick(spans(d, func(x *report.Span) bool {
+// addStrayFigure adds a number among the report's own words.
+func addStrayFigure(s *subject) mutant {
+	d := s.copyDocument()
+	w := s.pickSpan(selectSpans(d, func(x *report.Span) bool {
 		return x.Kind == report.Words && strings.Contains(x.Text, " ") && len(x.Text) > 6
 	}))
 	add := []string{"7", "12 %", "half", "twice", "½", "３", "٧", "Ⅻ", "ninety", "-4", "1e3", "²",
@@ -205,13 +205,13 @@ func stray(s *subject) mutant {
 	i := strings.IndexByte(w.Text, ' ')
 	w.Text = w.Text[:i] + " " + add + w.Text[i:]
 
-	return mutant{written: s.write(d), what: add + " was added"}
+	return mutant{written: s.writeReport(d), what: add + " was added"}
 }
 
-// glued puts something right behind or before a figure.
-func glued(s *subject) mutant {
-	d := s.copied()
-	f := s.pick(spans(d, figure))
+// glueFigure puts something right behind or before a figure.
+func glueFigure(s *subject) mutant {
+	d := s.copyDocument()
+	f := s.pickSpan(selectSpans(d, isFigure))
 
 	was := f.Text
 	if s.rng.IntN(2) == 0 {
@@ -220,39 +220,42 @@ func glued(s *subject) mutant {
 		f.Text = []string{"1", "-", "~", "k", "0."}[s.rng.IntN(5)] + f.Text
 	}
 
-	return mutant{written: s.write(d), what: was + " became " + f.Text}
+	return mutant{written: s.writeReport(d), what: was + " became " + f.Text}
 }
 
-// quoted changes a word of a quotation or name.
-func quoted(s *subject) mutant {
-	d := s.copied()
-	f := s.pick(spans(d, func(x *report.Span) bool {
+// changeQuote changes a word of a quotation or name.
+func changeQuote(s *subject) mutant {
+	d := s.copyDocument()
+	f := s.pickSpan(selectSpans(d, func(x *report.Span) bool {
 		return (x.Kind == report.Quote || x.Kind == report.Name) && x.Text != ""
 	}))
 	was := f.Text
 	f.Text = f.Text + " and more"
 
-	return mutant{written: s.write(d), what: was + " became " + f.Text}
+	return mutant{written: s.writeReport(d), what: was + " became " + f.Text}
 }
 
-// record takes a record that a figure rests on out of the ledger, or replaces it.
-func record(s *subject) mutant {
-	f := s.pick(spans(s.doc, func(x *report.Span) bool { return regexp.MustCompile(`^r\d`).MatchString(x.Bind) }))
+// changeRecord takes a record that a figure rests on out of the ledger, or replaces it.
+func changeRecord(s *subject) mutant {
+	f := s.pickSpan(selectSpans(s.doc, func(x *report.Span) bool {
+		return regexp.MustCompile(`^r\d`).MatchString(x.Bind)
+	}))
 	var seq uint64
 
 	_, _ = fmt.Sscanf(f.Bind, "r%d.", &seq)
 	if s.rng.IntN(2) == 0 {
-		return mutant{s.write(s.doc), fmt.Sprintf("record %d is missing", seq), func(e *evidence) { e.missing = seq }}
+		return mutant{s.writeReport(s.doc), fmt.Sprintf("record %d is missing", seq),
+			func(e *evidence) { e.missing = seq }}
 	}
 
-	return mutant{s.write(s.doc), fmt.Sprintf("record %d is another", seq), func(e *evidence) { e.altered = seq }}
+	return mutant{s.writeReport(s.doc), fmt.Sprintf("record %d is another", seq), func(e *evidence) { e.altered = seq }}
 }
 
-// state is a ledger whose folded state says something else.
-func state(s *subject) mutant {
+// changeState is a ledger whose folded state says something else.
+func changeState(s *subject) mutant {
 	k := s.rng.IntN(4)
 
-	return mutant{s.write(s.doc), fmt.Sprintf("the state says something else (%d)", k), func(e *evidence) {
+	return mutant{s.writeReport(s.doc), fmt.Sprintf("the state says something else (%d)", k), func(e *evidence) {
 		e.facts = func(f *report.Facts) error {
 			c := &f.Campaign
 
@@ -274,16 +277,16 @@ func state(s *subject) mutant {
 	}}
 }
 
-// head says that the report was made from something else.
-func head(s *subject) mutant {
-	d := s.copied()
+// changeHead says that the report was made from something else.
+func changeHead(s *subject) mutant {
+	d := s.copyDocument()
 	if s.rng.IntN(2) == 0 {
 		d.Header.Seq--
 	} else {
 		d.Header.Hash = strings.Repeat("a", 64)
 	}
 
-	return mutant{written: s.write(d), what: "the header was changed"}
+	return mutant{written: s.writeReport(d), what: "the header was changed"}
 }
 
 // TestMutations: each of 400 seeded changes of a report or of what it rests on
@@ -293,18 +296,20 @@ func TestMutations(t *testing.T) {
 	kinds := []struct {
 		name string
 		do   func(*subject) mutant
-	}{{"digit", digit}, {"sign", sign}, {"unit", unit}, {"swapped", swapped}, {"rebound", rebound}, {"unbound",
-		unbound}, {"removed", removed},
-		{"stray", stray}, {"glued", glued}, {"quoted", quoted}, {"record", record}, {"state", state}, {"head", head}}
+	}{{"digit", changeDigit}, {"sign", flipSign}, {"unit", changeUnit}, {"swapped", swapFigures}, {"rebound",
+		rebindFigure}, {"unbound",
+		unbindFigure}, {"removed", removeFigure},
+		{"stray", addStrayFigure}, {"glued", glueFigure}, {"quoted", changeQuote}, {"record", changeRecord}, {"state",
+			changeState}, {"head", changeHead}}
 	caught, messages, all := map[string]int{}, 0, 0
 
 	for _, of := range []struct {
 		name string
 		n    int // records
 	}{{noisy, 0}, {shrink, 0}, {trimmed, finalized}, {exact, 0}} {
-		within(t, ledgerOf(t, of.name, of.n), func(e *evidence) {
-			s := &subject{rng: rand.New(rand.NewPCG(7, 11)), doc: made(t, e, report.Full())}
-			if _, err := check(e, s.write(s.doc)); err != nil {
+		withEvidence(t, openLedger(t, of.name, of.n), func(e *evidence) {
+			s := &subject{rng: rand.New(rand.NewPCG(7, 11)), doc: buildReport(t, e, report.FullSize())}
+			if _, err := checkWritten(e, s.writeReport(s.doc)); err != nil {
 				t.Fatalf("the report itself: %v", err)
 			}
 
@@ -314,7 +319,7 @@ func TestMutations(t *testing.T) {
 				s.html = n/len(kinds)%2 == 1
 
 				m := kind.do(s)
-				for m.ledger == nil && bytes.Equal(m.written, s.write(s.doc)) { // it drew what stood there
+				for m.ledger == nil && bytes.Equal(m.written, s.writeReport(s.doc)) { // it drew what stood there
 					m = kind.do(s)
 				}
 
@@ -323,7 +328,7 @@ func TestMutations(t *testing.T) {
 					m.ledger(&changed)
 				}
 
-				_, err := check(&changed, m.written)
+				_, err := checkWritten(&changed, m.written)
 				if err == nil {
 					t.Errorf("%s, html %t: not noticed: %s", kind.name, s.html, m.what)
 					continue

@@ -31,18 +31,18 @@ const (
 func TestGolden(t *testing.T) {
 	for name, base := range map[string]string{noisy: "../../docs/example-report", shrink: "testdata/shrink",
 		exact: "testdata/exact"} {
-		within(t, ledgerOf(t, name, 0), func(e *evidence) {
-			d := made(t, e, report.Full())
-			golden(t, base+".md", d.Markdown())
-			golden(t, base+".html", d.HTML())
+		withEvidence(t, openLedger(t, name, 0), func(e *evidence) {
+			d := buildReport(t, e, report.FullSize())
+			compareGolden(t, base+".md", d.RenderMarkdown())
+			compareGolden(t, base+".html", d.RenderHTML())
 
-			for _, written := range [][]byte{d.Markdown(), d.HTML()} {
-				if c, err := check(e, written); err != nil || c.Figures < 30 || c.Records < 5 {
+			for _, written := range [][]byte{d.RenderMarkdown(), d.RenderHTML()} {
+				if c, err := checkWritten(e, written); err != nil || c.Figures < 30 || c.Records < 5 {
 					t.Errorf("%s: %+v %v", name, c, err)
 				}
 			}
 
-			if n := strings.Count(d.PlainMarkdown(), "\n"); n > 100 {
+			if n := strings.Count(d.RenderPlainMarkdown(), "\n"); n > 100 {
 				t.Errorf("%s: %d lines are more than two pages", name, n)
 			}
 		})
@@ -55,9 +55,9 @@ func TestGolden(t *testing.T) {
 func TestFinalized(t *testing.T) {
 	saying := func(n int, facts func(f *report.Facts) error, size report.Size) string {
 		var text string
-		within(t, ledgerOf(t, trimmed, n), func(e *evidence) {
+		withEvidence(t, openLedger(t, trimmed, n), func(e *evidence) {
 			e.facts = facts
-			text = made(t, e, size).PlainMarkdown()
+			text = buildReport(t, e, size).RenderPlainMarkdown()
 		})
 
 		return text
@@ -72,26 +72,26 @@ func TestFinalized(t *testing.T) {
 		has   []string
 		not   []string
 	}{
-		{"the present incumbent", finalized, nil, report.Full(),
+		{"the present incumbent", finalized, nil, report.FullSize(),
 			[]string{"**Audited:** +37.8 % (90 %: 37.4..38.2)",
 				"Left out: 2 of 5 kept changes, which were not shown to pay.",
 				"To merge: the branch `ratchet/overtaken-final`, 3 commits",
 				"`x4`: in the branch: `pays`, worth +18.5 % (90 %: 17.4..19.7) from 6 pairs", dropped,
 				"put the incumbent, with all that was kept, at"},
 			[]string{"older head", "no audit was made", "leans upwards"}},
-		{"the short form", finalized, nil, report.Short()[0],
+		{"the short form", finalized, nil, report.ShortSizes()[0],
 			[]string{"**Audited:** +37.8 %", "2 of 5 kept changes", "To merge: the branch `ratchet/overtaken-final`"},
 			[]string{" from 8 pairs"}},
-		{"an older incumbent", 0, nil, report.Full(),
+		{"an older incumbent", 0, nil, report.FullSize(),
 			[]string{"**Certified:**", "`ratchet/overtaken-final` is of an older head", "It was audited at +37.8 %",
 				"leans upwards", "no audit was made"},
 			[]string{"**Audited", "To merge", "left out", "in the branch"}},
-		{"no stack", finalized, func(f *report.Facts) error { f.Final.Stack = nil; return nil }, report.Full(),
+		{"no stack", finalized, func(f *report.Facts) error { f.Final.Stack = nil; return nil }, report.FullSize(),
 			[]string{"a single commit on", "from the pairs that decided", dropped}, []string{"over the commit before"}},
 		{"nothing left out on trial", finalized, func(f *report.Facts) error {
 			f.Final.Stack, f.Final.Ablation, f.Final.Dropped = nil, nil, nil
 			return nil
-		}, report.Full(),
+		}, report.FullSize(),
 			[]string{"a single commit on", "`x4`: in the branch, when it was kept expected +10.4 %", "leans upwards"},
 			[]string{"Left out", "worth"}},
 		{"an audit of the incumbent too", finalized, func(f *report.Facts) error {
@@ -100,13 +100,13 @@ func TestFinalized(t *testing.T) {
 			f.Audit = &report.Proof{Ref: f.Final.Ref}
 
 			return nil
-		}, report.Full(), []string{"**Audited:** +37.8 %",
+		}, report.FullSize(), []string{"**Audited:** +37.8 %",
 			"The incumbent itself, with all that was kept, was audited at +30.0 % (90 %: 20.0..40.0), from 9 pairs."},
 			nil},
 		{"one that can't be left out", finalized, func(f *report.Facts) error {
 			f.Final.Stack, f.Final.Ablation.Kept[0].Gain, f.Final.Ablation.Kept[0].Why = nil, nil, "build failed"
 			return nil
-		}, report.Full(),
+		}, report.FullSize(),
 			[]string{"`x3`: in the branch, since without it: `build failed`, when it was kept expected +7.6 %"}, nil},
 	} {
 		text := saying(x.n, x.facts, x.size)
@@ -136,17 +136,17 @@ func TestEveryStage(t *testing.T) {
 	}
 	for name, at := range stages {
 		for n, want := range at {
-			within(t, ledgerOf(t, name, n), func(e *evidence) {
-				for _, size := range append(report.Short(), report.Full()) {
-					d := made(t, e, size)
+			withEvidence(t, openLedger(t, name, n), func(e *evidence) {
+				for _, size := range append(report.ShortSizes(), report.FullSize()) {
+					d := buildReport(t, e, size)
 
-					text := strings.NewReplacer("**", "", "`", "").Replace(d.PlainMarkdown())
+					text := strings.NewReplacer("**", "", "`", "").Replace(d.RenderPlainMarkdown())
 					if !strings.Contains(text, want) {
 						t.Errorf("%s at record %d does not say %q:\n%s", name, n, want, text)
 					}
 
-					for _, written := range [][]byte{d.Markdown(), d.HTML()} {
-						if _, err := check(e, written); err != nil {
+					for _, written := range [][]byte{d.RenderMarkdown(), d.RenderHTML()} {
+						if _, err := checkWritten(e, written); err != nil {
 							t.Errorf("%s at record %d: %v\n%s", name, n, err, text)
 						}
 					}
@@ -159,21 +159,21 @@ func TestEveryStage(t *testing.T) {
 // TestAnswersClaimNoMoreThanIsProven: of a noisy metric no value stands there,
 // and imported numbers are in no figure.
 func TestAnswersClaimNoMoreThanIsProven(t *testing.T) {
-	within(t, ledgerOf(t, noisy, 0), func(e *evidence) {
-		text := made(t, e, report.Full()).PlainMarkdown()
+	withEvidence(t, openLedger(t, noisy, 0), func(e *evidence) {
+		text := buildReport(t, e, report.FullSize()).RenderPlainMarkdown()
 		if m := regexp.MustCompile(`[0-9.]+ ms\b`).FindString(text); m != "" {
 			t.Errorf("a raw value of a noisy metric stands there: %s", m)
 		}
 	})
-	within(t, ledgerOf(t, noisy, 60), func(e *evidence) {
-		text := made(t, e, report.Full()).PlainMarkdown()
+	withEvidence(t, openLedger(t, noisy, 60), func(e *evidence) {
+		text := buildReport(t, e, report.FullSize()).RenderPlainMarkdown()
 		if !strings.Contains(text, "No gain is proven") || !strings.Contains(text, "Only claimed:") ||
 			!strings.Contains(text, "provisional, only claimed") {
 			t.Errorf("a chain without a certificate:\n%s", text)
 		}
 	})
-	within(t, ledgerOf(t, shrink, 0), func(e *evidence) {
-		text := made(t, e, report.Full()).PlainMarkdown()
+	withEvidence(t, openLedger(t, shrink, 0), func(e *evidence) {
+		text := buildReport(t, e, report.FullSize()).RenderPlainMarkdown()
 		if strings.Contains(text, "1.0001") || !strings.Contains(text, "Self-reported history:** 3 lines with 2 runs") {
 			t.Errorf("imported numbers:\n%s", text)
 		}
@@ -184,16 +184,17 @@ func TestAnswersClaimNoMoreThanIsProven(t *testing.T) {
 // ledger as it stood then.
 func TestOldChecksStayGood(t *testing.T) {
 	var old []byte
-	within(t, ledgerOf(t, noisy, 60), func(e *evidence) { old = made(t, e, report.Full()).Markdown() })
-	l := ledgerOf(t, noisy, 0)
-	within(t, l, func(e *evidence) {
-		if _, err := check(e, old); err == nil {
+	withEvidence(t, openLedger(t, noisy, 60),
+		func(e *evidence) { old = buildReport(t, e, report.FullSize()).RenderMarkdown() })
+	l := openLedger(t, noisy, 0)
+	withEvidence(t, l, func(e *evidence) {
+		if _, err := checkWritten(e, old); err == nil {
 			t.Error("a report of record 60 passed as one of the head")
 		}
 	})
 
 	err := l.At(t.Context(), 60, func(tx *ledger.Tx) error {
-		_, err := check(&evidence{tx: tx, campaign: "blocks"}, old)
+		_, err := checkWritten(&evidence{tx: tx, campaign: "blocks"}, old)
 		return err
 	})
 	if err != nil {
@@ -212,19 +213,19 @@ func TestOldChecksStayGood(t *testing.T) {
 func TestNoDigitInPlainWords(t *testing.T) {
 	for _, words := range []string{"kept 3 of them", "about half of them", "twelve were kept", "½", "x²", "a ⅔ chance",
 		"٣ kept", "5", "up +", "10%", "Ⅻ", "a < b", "see [this]", "~ many"} {
-		within(t, ledgerOf(t, shrink, 0), func(e *evidence) {
-			d := made(t, e, report.Full())
+		withEvidence(t, openLedger(t, shrink, 0), func(e *evidence) {
+			d := buildReport(t, e, report.FullSize())
 
 			d.Blocks = append(d.Blocks, report.Block{Shape: report.Paragraph,
 				Cells: [][]report.Span{{{Kind: report.Words, Text: words}}}})
-			for _, written := range [][]byte{d.Markdown(), d.HTML()} {
-				if _, err := check(e, written); err == nil {
+			for _, written := range [][]byte{d.RenderMarkdown(), d.RenderHTML()} {
+				if _, err := checkWritten(e, written); err == nil {
 					t.Errorf("%q was accepted in plain words", words)
 				}
 			}
 
 			f, _ := e.Facts()
-			if _, err := report.Build(f, "test", report.Full()); err != nil {
+			if _, err := report.BuildDocument(f, "test", report.FullSize()); err != nil {
 				t.Fatal(err)
 			}
 		})
@@ -239,7 +240,7 @@ func TestHostileTexts(t *testing.T) {
 		"r1.0123456789abcdef:x:/n", "", "\x00\x1b[31m99", "＜script＞", strings.Repeat("9", 5000), "ratchet verify",
 		"99 kept", "\xff\xfe",
 	} {
-		within(t, ledgerOf(t, shrink, 12), func(e *evidence) {
+		withEvidence(t, openLedger(t, shrink, 12), func(e *evidence) {
 			e.facts = func(f *report.Facts) error {
 				f.Campaign.Branch = "refs/heads/" + text
 				f.Campaign.Program.Metric.Unit, f.Campaign.Program.Metric.Name, f.Campaign.Ended = text, text, text
@@ -257,20 +258,20 @@ func TestHostileTexts(t *testing.T) {
 				return nil
 			}
 
-			d := made(t, e, report.Full())
-			for k, written := range [][]byte{d.Markdown(), d.HTML()} {
-				if _, err := check(e, written); err != nil && !strings.Contains(err.Error(), "of the campaign") {
+			d := buildReport(t, e, report.FullSize())
+			for k, written := range [][]byte{d.RenderMarkdown(), d.RenderHTML()} {
+				if _, err := checkWritten(e, written); err != nil && !strings.Contains(err.Error(), "of the campaign") {
 					t.Errorf("text %d, form %d: %v", i, k, err)
 				}
 			}
 
-			plain := d.PlainMarkdown()
+			plain := d.RenderPlainMarkdown()
 			if strings.Count(plain, "\n## ") != 8 && strings.Count(plain, "\n## ") != 7 || strings.Contains(plain,
 				"\n<!--") {
 				t.Errorf("text %d broke out:\n%s", i, plain)
 			}
 
-			page := string(d.HTML())
+			page := string(d.RenderHTML())
 			if _, body, _ := strings.Cut(page, "<main"); regexp.MustCompile(`<(b|script|a|img)\b`).MatchString(body) {
 				t.Errorf("text %d broke out of the page:\n%s", i, body)
 			}
@@ -286,22 +287,22 @@ func TestFormulasAreNamedOnce(t *testing.T) {
 		"`#` is an index, from 0. The checker derives each from the campaign's folded state at the report's head: the ledger's own, or, with `--recompute` and when the ledger has grown since, " +
 		"one that is folded anew from the records.\n\n| name | counts |\n|---|---|\n"
 
-	for _, f := range report.Formulas() {
+	for _, f := range report.AllFormulas() {
 		if seen[f.Name] || f.About == "" || !regexp.MustCompile(`^[a-z.#]+$`).MatchString(f.Name) {
 			t.Errorf("%q: %q", f.Name, f.About)
 		}
 		seen[f.Name] = true
 		page += fmt.Sprintf("| `%s` | %s |\n", f.Name, f.About)
 	}
-	golden(t, "../../docs/report-figures.md", []byte(page))
+	compareGolden(t, "../../docs/report-figures.md", []byte(page))
 }
 
 // TestNothingTouchesAFigure: letters or signs right before or behind a figure,
 // outside of its element, and an end that was cut off.
 func TestNothingTouchesAFigure(t *testing.T) {
-	within(t, ledgerOf(t, shrink, 0), func(e *evidence) {
-		d := made(t, e, report.Full())
-		page, text := string(d.HTML()), string(d.Markdown())
+	withEvidence(t, openLedger(t, shrink, 0), func(e *evidence) {
+		d := buildReport(t, e, report.FullSize())
+		page, text := string(d.RenderHTML()), string(d.RenderMarkdown())
 
 		end := strings.Index(text, "\n<!-- ratchet report")
 		for what, written := range map[string]string{
@@ -322,7 +323,7 @@ func TestNothingTouchesAFigure(t *testing.T) {
 				t.Errorf("%s: nothing was changed", what)
 			}
 
-			if _, err := check(e, []byte(written)); research.Describe(err).Code != research.CodeReport {
+			if _, err := checkWritten(e, []byte(written)); research.Describe(err).Code != research.CodeReport {
 				t.Errorf("%s: %v", what, err)
 			}
 		}

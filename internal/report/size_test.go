@@ -15,27 +15,27 @@ import (
 // TestTwoPages: whatever a campaign has, its report is bounded. 100 lines and
 // 7,500 bytes of it filled two pages of paper when they were printed.
 func TestTwoPages(t *testing.T) {
-	within(t, ledgerOf(t, noisy, 0), func(e *evidence) {
+	withEvidence(t, openLedger(t, noisy, 0), func(e *evidence) {
 		e.facts = func(f *report.Facts) error {
-			fill(f)
+			fillFacts(f)
 			return nil
 		}
 
-		text := made(t, e, report.Full()).PlainMarkdown()
+		text := buildReport(t, e, report.FullSize()).RenderPlainMarkdown()
 		if lines := strings.Count(text, "\n"); lines > 100 || len(text) > 7500 || !strings.Contains(text, "56 more") {
 			t.Errorf("%d lines, %d bytes:\n%s", lines, len(text), text)
 		}
 
-		sizes := report.Short()
-		if short := made(t, e,
-			sizes[len(sizes)-1]).PlainMarkdown(); len(short) > 1500 { // of the 2,048 bytes of an answer, as JSON
+		sizes := report.ShortSizes()
+		if short := buildReport(t, e,
+			sizes[len(sizes)-1]).RenderPlainMarkdown(); len(short) > 1500 { // of the 2,048 bytes of an answer, as JSON
 			t.Errorf("the shortest has %d bytes:\n%s", len(short), short)
 		}
 	})
 }
 
-// fill gives a campaign as much of everything as there can be.
-func fill(f *report.Facts) {
+// fillFacts gives a campaign as much of everything as there can be.
+func fillFacts(f *report.Facts) {
 	long := strings.Repeat("read the blocks in another order ", 9)
 
 	for len(f.Kept) < 64 {
@@ -79,7 +79,8 @@ func fill(f *report.Facts) {
 // TestContrast holds the page's colours to WCAG 2 AA (4.5 to 1) on each of its papers.
 func TestContrast(t *testing.T) {
 	var page string
-	within(t, ledgerOf(t, shrink, 0), func(e *evidence) { page = string(made(t, e, report.Full()).HTML()) })
+	withEvidence(t, openLedger(t, shrink, 0),
+		func(e *evidence) { page = string(buildReport(t, e, report.FullSize()).RenderHTML()) })
 
 	schemes := regexp.MustCompile(`--ink: (#\w{6}); --dim: (#\w{6}); --paper: (#\w{6}); --line: #\w{6}; --mark: (#\w{6})`).FindAllStringSubmatch(page, -1)
 	if len(schemes) != 3 {
@@ -88,7 +89,7 @@ func TestContrast(t *testing.T) {
 
 	for _, s := range schemes {
 		for _, pair := range [][2]string{{s[1], s[3]}, {s[2], s[3]}, {s[1], s[4]}, {s[2], s[4]}} {
-			if c := contrast(t, pair[0], pair[1]); c < 4.5 {
+			if c := contrastRatio(t, pair[0], pair[1]); c < 4.5 {
 				t.Errorf("%v have a contrast of %.1f", pair, c)
 			}
 		}
@@ -99,8 +100,8 @@ func TestContrast(t *testing.T) {
 	}
 }
 
-// contrast is that of WCAG 2.2, from the colours' relative luminance.
-func contrast(t *testing.T, a, b string) float64 {
+// contrastRatio is that of WCAG 2.2, from the colours' relative luminance.
+func contrastRatio(t *testing.T, a, b string) float64 {
 	luminance := func(hex string) (sum float64) {
 		for i, weight := range []float64{.2126, .7152, .0722} {
 			n, err := strconv.ParseUint(hex[1+2*i:3+2*i], 16, 8)

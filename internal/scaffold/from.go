@@ -405,9 +405,9 @@ func (t *taken) piConfig(folder string, names piNames) error {
 		return nil // there need not be one
 	}
 	defer log.Close()
-	f, _ := foreign.Named("pi")
+	f, _ := foreign.FindFormat("pi")
 
-	return f.Read(names.log, io.LimitReader(log, 64<<20), func(i foreign.Item) error {
+	return f.ReadItems(names.log, io.LimitReader(log, 64<<20), func(i foreign.Item) error {
 		if i.Kind == foreign.Header && i.Metric != "" {
 			if t.Metric.Name == "" {
 				t.addReason("metric: the log's config line")

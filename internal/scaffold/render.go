@@ -62,7 +62,7 @@ func renderProposal(proposal *Proposal, name, folder string) ([]byte, contract.P
 
 // FittingPlaybook is the playbook that seems to fit, "" if none does.
 func FittingPlaybook(p contract.Program) string {
-	return prompts.Fitting(p.Metric.Name, p.Run, strings.Join(p.Edit, " "))
+	return prompts.GuessDomain(p.Metric.Name, p.Run, strings.Join(p.Edit, " "))
 }
 
 // requireComplete is the error of a proposal that lacks something: what was found,

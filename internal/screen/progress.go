@@ -24,26 +24,26 @@ const (
 	barMax = 30
 )
 
-// Line is the progress in one line of at most width columns, with rate and,
+// FormatLine writes the progress in one line of at most width columns, with rate and,
 // where the total is known, a bar and the time that is left at that rate.
-func (p Progress) Line(width int) string {
+func (p Progress) FormatLine(width int) string {
 	head := p.What
 	if p.Note != "" {
 		head += ": " + p.Note
 	}
 
-	tail := p.tail()
+	tail := p.formatFigures()
 	if p.Total > 0 {
-		if room := width - Width(head) - Width(tail) - 4 - 2; room >= barMin {
-			return head + "  " + p.bar(min(room, barMax)) + "  " + tail
+		if room := width - TextWidth(head) - TextWidth(tail) - 4 - 2; room >= barMin {
+			return head + "  " + p.formatBar(min(room, barMax)) + "  " + tail
 		}
 	}
 
-	return Cut(head+"  "+tail, width)
+	return CutText(head+"  "+tail, width)
 }
 
-// tail are the figures.
-func (p Progress) tail() string {
+// formatFigures writes share, count, rate and time.
+func (p Progress) formatFigures() string {
 	var parts []string
 
 	rate := 0.
@@ -68,18 +68,18 @@ func (p Progress) tail() string {
 	}
 
 	if p.Total > 0 && rate > 0 && p.Done < p.Total {
-		parts = append(parts, Span(time.Duration(float64(p.Total-p.Done)/rate*float64(time.Second)))+" left")
+		parts = append(parts, FormatSpan(time.Duration(float64(p.Total-p.Done)/rate*float64(time.Second)))+" left")
 	} else {
-		parts = append(parts, Span(p.Took))
+		parts = append(parts, FormatSpan(p.Took))
 	}
 
 	return strings.Join(parts, ", ")
 }
 
-func (p Progress) bar(width int) string {
+func (p Progress) formatBar(width int) string {
 	full := int(float64(width) * float64(min(p.Done, p.Total)) / float64(p.Total))
 	return "[" + strings.Repeat("#", full) + strings.Repeat(".", width-full) + "]"
 }
 
-// Span is a duration for people, to the second.
-func Span(d time.Duration) string { return wording.FormatDuration(math.Round(d.Seconds())) }
+// FormatSpan writes a duration for people, to the second.
+func FormatSpan(d time.Duration) string { return wording.FormatDuration(math.Round(d.Seconds())) }

@@ -22,7 +22,7 @@ func TestWidth(t *testing.T) {
 		"…":                         1,
 		"\x1b[32m+ improved\x1b[0m": 10,
 	} {
-		if got := screen.Width(s); got != want {
+		if got := screen.TextWidth(s); got != want {
 			t.Errorf("%q is %d wide, want %d", s, got, want)
 		}
 	}
@@ -48,9 +48,9 @@ func TestCut(t *testing.T) {
 		{"no room", 0, ""},
 		{"a long-winded text", 8, "a long-…"},
 	} {
-		got := screen.Cut(c.s, c.width)
-		if got != c.want || screen.Width(got) > c.width {
-			t.Errorf("Cut(%q, %d) = %q of %d columns, want %q", c.s, c.width, got, screen.Width(got), c.want)
+		got := screen.CutText(c.s, c.width)
+		if got != c.want || screen.TextWidth(got) > c.width {
+			t.Errorf("Cut(%q, %d) = %q of %d columns, want %q", c.s, c.width, got, screen.TextWidth(got), c.want)
 		}
 	}
 }
@@ -67,7 +67,7 @@ func TestWrap(t *testing.T) {
 		{"two\nparagraphs", 20, 1, []string{"two", " paragraphs"}},
 		{"", 20, 1, []string{""}},
 	} {
-		if diff := cmp.Diff(c.want, screen.Wrap(c.s, c.width, c.indent)); diff != "" {
+		if diff := cmp.Diff(c.want, screen.WrapText(c.s, c.width, c.indent)); diff != "" {
 			t.Errorf("Wrap(%q, %d, %d) (-want +got):\n%s", c.s, c.width, c.indent, diff)
 		}
 	}
@@ -91,22 +91,23 @@ func TestTable(t *testing.T) {
 			" 3  abcdef       -1  short"}}, // status went first
 		{28, []string{" n  word    text", "12  日本    a text that is…", " 3  abcdef  short"}},
 	} {
-		got := screen.Table(cols, rows, c.width, screen.Pen{})
+		got := screen.RenderTable(cols, rows, c.width, screen.Pen{})
 		if diff := cmp.Diff(c.want, got); diff != "" {
 			t.Errorf("at %d (-want +got):\n%s", c.width, diff)
 		}
 
 		for _, line := range got {
-			if screen.Width(line) > c.width {
-				t.Errorf("at %d a line has %d columns: %s", c.width, screen.Width(line), line)
+			if screen.TextWidth(line) > c.width {
+				t.Errorf("at %d a line has %d columns: %s", c.width, screen.TextWidth(line), line)
 			}
 		}
 	}
 	rows[0][1].Colour = screen.Good
 
-	plain, coloured := screen.Table(cols, rows, 60, screen.Pen{}), screen.Table(cols, rows, 60, screen.Pen{On: true})
+	plain, coloured := screen.RenderTable(cols, rows, 60, screen.Pen{}), screen.RenderTable(cols, rows, 60,
+		screen.Pen{On: true})
 	for i := range plain {
-		if screen.Width(plain[i]) != screen.Width(coloured[i]) {
+		if screen.TextWidth(plain[i]) != screen.TextWidth(coloured[i]) {
 			t.Errorf("colours move columns:\n%q\n%q", plain[i], coloured[i])
 		}
 	}
@@ -134,7 +135,7 @@ func TestProgress(t *testing.T) {
 		{screen.Progress{What: "nothing yet", Unit: "records", Total: 10}, 80,
 			"nothing yet  [..............................]  0%, 0 of 10 records, 0 s"},
 	} {
-		if got := c.p.Line(c.width); got != c.want || screen.Width(got) > c.width {
+		if got := c.p.FormatLine(c.width); got != c.want || screen.TextWidth(got) > c.width {
 			t.Errorf("at %d:\ngot  %s\nwant %s", c.width, got, c.want)
 		}
 	}

@@ -21,12 +21,12 @@ type Cell struct {
 	Colour Colour
 }
 
-// Table renders rows below their heads in lines of at most width columns, as
+// RenderTable renders rows below their heads in lines of at most width columns, as
 // far as the columns that are never left out allow.
-func Table(cols []Column, rows [][]Cell, width int, pen Pen) []string {
-	wide := widths(cols, rows)
+func RenderTable(cols []Column, rows [][]Cell, width int, pen Pen) []string {
+	wide := columnWidths(cols, rows)
 
-	shown := fitting(cols, wide, width)
+	shown := fitColumns(cols, wide, width)
 	if last := len(cols) - 1; cols[last].Flex {
 		used := 0
 
@@ -45,7 +45,7 @@ func Table(cols []Column, rows [][]Cell, width int, pen Pen) []string {
 
 	var out []string
 	for _, row := range append([][]Cell{heads}, rows...) {
-		out = append(out, tableLine(cols, row, wide, shown, pen))
+		out = append(out, renderRow(cols, row, wide, shown, pen))
 	}
 
 	return out
@@ -53,7 +53,7 @@ func Table(cols []Column, rows [][]Cell, width int, pen Pen) []string {
 
 const gap = 2 // columns between two
 
-func tableLine(cols []Column, row []Cell, wide []int, shown []bool, pen Pen) string {
+func renderRow(cols []Column, row []Cell, wide []int, shown []bool, pen Pen) string {
 	var out strings.Builder
 
 	for i, cell := range row {
@@ -67,7 +67,7 @@ func tableLine(cols []Column, row []Cell, wide []int, shown []bool, pen Pen) str
 
 		text := cell.Text
 		if cols[i].Flex {
-			text = Cut(text, wide[i])
+			text = CutText(text, wide[i])
 		}
 
 		painted := pen.Paint(cell.Colour, text)
@@ -76,7 +76,7 @@ func tableLine(cols []Column, row []Cell, wide []int, shown []bool, pen Pen) str
 			break
 		}
 
-		fill := strings.Repeat(" ", max(0, wide[i]-Width(text)))
+		fill := strings.Repeat(" ", max(0, wide[i]-TextWidth(text)))
 		if cols[i].Right {
 			painted = fill + painted
 		} else {
@@ -88,21 +88,21 @@ func tableLine(cols []Column, row []Cell, wide []int, shown []bool, pen Pen) str
 	return strings.TrimRight(out.String(), " ")
 }
 
-// widths are the widest entries of each column.
-func widths(cols []Column, rows [][]Cell) []int {
+// columnWidths returns the width of the widest entry of each column.
+func columnWidths(cols []Column, rows [][]Cell) []int {
 	wide := make([]int, len(cols))
 	for i, c := range cols {
-		wide[i] = Width(c.Head)
+		wide[i] = TextWidth(c.Head)
 		for _, row := range rows {
-			wide[i] = max(wide[i], Width(row[i].Text))
+			wide[i] = max(wide[i], TextWidth(row[i].Text))
 		}
 	}
 
 	return wide
 }
 
-// fitting says which columns are shown.
-func fitting(cols []Column, wide []int, width int) []bool {
+// fitColumns says which columns are shown so that a line is at most width columns wide.
+func fitColumns(cols []Column, wide []int, width int) []bool {
 	shown := make([]bool, len(cols))
 	for i := range shown {
 		shown[i] = true
@@ -134,26 +134,26 @@ func fitting(cols []Column, wide []int, width int) []bool {
 	}
 }
 
-// Facts renders labels and values in two columns, the values wrapped.
-func Facts(facts [][2]string, width int, pen Pen) []string {
+// RenderFacts renders labels and values in two columns, the values wrapped.
+func RenderFacts(facts [][2]string, width int, pen Pen) []string {
 	label := 0
 	for _, f := range facts {
-		label = max(label, Width(f[0]))
+		label = max(label, TextWidth(f[0]))
 	}
 	var out []string
 
 	for _, f := range facts {
 		indent := label + gap
 
-		lines := Wrap(f[1], max(width-indent, 20), 0)
+		lines := WrapText(f[1], max(width-indent, 20), 0)
 		for i, line := range lines {
 			head := ""
 			if i == 0 {
 				head = f[0]
 			}
 
-			out = append(out, strings.TrimRight(pen.Paint(Faint, pad(head, label, false))+strings.Repeat(" ", gap)+line,
-				" "))
+			head = pen.Paint(Faint, padText(head, label, false))
+			out = append(out, strings.TrimRight(head+strings.Repeat(" ", gap)+line, " "))
 		}
 	}
 

@@ -8,18 +8,18 @@ import (
 
 const ellipsis = "…"
 
-// Width is how many columns s takes: wide characters two, combining ones none,
+// TextWidth returns how many columns s takes: wide characters two, combining ones none,
 // an emoji of several characters two, escape sequences none.
-func Width(s string) int { return measure.String(s) }
+func TextWidth(s string) int { return measure.String(s) }
 
 // measure leaves the sequences of our own colours out.
 var measure = displaywidth.Options{ControlSequences: true}
 
-// Cut shortens s to at most width columns, with … for what is missing. It never
+// CutText shortens s to at most width columns, with … for what is missing. It never
 // cuts inside a number: one that does not fit whole is left out, so that 1234
 // can't be read as 12.
-func Cut(s string, width int) string {
-	if Width(s) <= width {
+func CutText(s string, width int) string {
+	if TextWidth(s) <= width {
 		return s
 	}
 
@@ -36,17 +36,17 @@ func Cut(s string, width int) string {
 		end += len(g.Value())
 	}
 
-	return strings.TrimRight(s[:wholeNumber(s, end)], " ") + ellipsis
+	return strings.TrimRight(s[:beforeNumber(s, end)], " ") + ellipsis
 }
 
-// wholeNumber moves end back to where the number begins that it would cut.
-func wholeNumber(s string, end int) int {
-	if end >= len(s) || !numeric(s[end]) && s[end] != '%' {
+// beforeNumber moves end back to where the number begins that it would cut.
+func beforeNumber(s string, end int) int {
+	if end >= len(s) || !isNumeric(s[end]) && s[end] != '%' {
 		return end
 	}
 
 	at := end
-	for at > 0 && numeric(s[at-1]) {
+	for at > 0 && isNumeric(s[at-1]) {
 		at--
 	}
 
@@ -57,15 +57,15 @@ func wholeNumber(s string, end int) int {
 	return at
 }
 
-// numeric is what numbers are written with, exponents, signs and points included.
-func numeric(c byte) bool {
+// isNumeric says whether numbers are written with c; exponents, signs and points count.
+func isNumeric(c byte) bool {
 	return c >= '0' && c <= '9' || c == '.' || c == ',' || c == 'e' || c == '+' || c == '-'
 }
 
-// Wrap breaks s between words into lines of at most width columns, each after
+// WrapText breaks s between words into lines of at most width columns, each after
 // the first beginning with indent spaces. A word that is longer stays whole: a
 // path or a number that is cut is worth nothing. Line breaks of s stay.
-func Wrap(s string, width, indent int) []string {
+func WrapText(s string, width, indent int) []string {
 	var out []string
 	margin := strings.Repeat(" ", indent)
 
@@ -77,7 +77,7 @@ func Wrap(s string, width, indent int) []string {
 		empty := true
 
 		for _, word := range strings.Fields(par) {
-			w := Width(word)
+			w := TextWidth(word)
 			if !empty && used+1+w > width {
 				out = append(out, line)
 				line, used, empty = margin, indent, true
@@ -95,9 +95,9 @@ func Wrap(s string, width, indent int) []string {
 	return out
 }
 
-// pad fills s with spaces to width columns, in front of it if right.
-func pad(s string, width int, right bool) string {
-	fill := strings.Repeat(" ", max(0, width-Width(s)))
+// padText fills s with spaces to width columns, in front of it if right.
+func padText(s string, width int, right bool) string {
+	fill := strings.Repeat(" ", max(0, width-TextWidth(s)))
 	if right {
 		return fill + s
 	}

@@ -6,8 +6,8 @@ import (
 	"net/http"
 )
 
-// anthropic answers POST /v1/messages.
-func (m *Model) anthropic(response http.ResponseWriter, body []byte) error {
+// answerAnthropic answers POST /v1/messages.
+func (m *Model) answerAnthropic(response http.ResponseWriter, body []byte) error {
 	var req struct {
 		Stream bool
 		Tools  []struct{ Name string }
@@ -34,7 +34,7 @@ func (m *Model) anthropic(response http.ResponseWriter, body []byte) error {
 			Content              json.RawMessage
 		}
 		if json.Unmarshal(msg.Content, &blocks) != nil {
-			turn.User += texts(msg.Content) + "\n"
+			turn.User += contentText(msg.Content) + "\n"
 			continue
 		}
 
@@ -43,22 +43,22 @@ func (m *Model) anthropic(response http.ResponseWriter, body []byte) error {
 			case b.Type == "tool_use":
 				names[b.ID] = b.Name
 			case b.Type == "tool_result":
-				turn.Results = append(turn.Results, Result{names[b.ToolUseID], texts(b.Content)})
+				turn.Results = append(turn.Results, Result{names[b.ToolUseID], contentText(b.Content)})
 			case b.Type == "text" && msg.Role == "user":
 				turn.User += b.Text + "\n"
 			}
 		}
 	}
-	sayAnthropic(response, req.Stream, m.next(turn))
+	writeAnthropic(response, req.Stream, m.playTurn(turn))
 
 	return nil
 }
 
-func sayAnthropic(response http.ResponseWriter, streaming bool, c call) {
+func writeAnthropic(response http.ResponseWriter, streaming bool, c call) {
 	usage := map[string]any{"input_tokens": 10, "output_tokens": 10}
-	block, empty, reason := map[string]any{"type": "text", "text": c.say}, map[string]any{"type": "text", "text": ""},
-		"end_turn"
-
+	reason := "end_turn"
+	block := map[string]any{"type": "text", "text": c.say}
+	empty := map[string]any{"type": "text", "text": ""}
 	delta := map[string]any{"type": "text_delta", "text": c.say}
 	if c.name != "" {
 		reason = "tool_use"
@@ -71,17 +71,17 @@ func sayAnthropic(response http.ResponseWriter, streaming bool, c call) {
 		"stop_sequence": nil, "usage": usage}
 	if !streaming {
 		message["content"], message["stop_reason"] = []any{block}, reason
-		reply(response, message)
+		writeJSON(response, message)
 
 		return
 	}
 	message["content"], message["stop_reason"] = []any{}, nil
-	e := stream(response, true)
-	e.put(map[string]any{"type": "message_start", "message": message})
-	e.put(map[string]any{"type": "content_block_start", "index": 0, "content_block": empty})
-	e.put(map[string]any{"type": "content_block_delta", "index": 0, "delta": delta})
-	e.put(map[string]any{"type": "content_block_stop", "index": 0})
-	e.put(map[string]any{"type": "message_delta", "delta": map[string]any{"stop_reason": reason, "stop_sequence": nil},
-		"usage": usage})
-	e.put(map[string]any{"type": "message_stop"})
+	e := startStream(response, true)
+	e.writeEvent(map[string]any{"type": "message_start", "message": message})
+	e.writeEvent(map[string]any{"type": "content_block_start", "index": 0, "content_block": empty})
+	e.writeEvent(map[string]any{"type": "content_block_delta", "index": 0, "delta": delta})
+	e.writeEvent(map[string]any{"type": "content_block_stop", "index": 0})
+	e.writeEvent(map[string]any{"type": "message_delta",
+		"delta": map[string]any{"stop_reason": reason, "stop_sequence": nil}, "usage": usage})
+	e.writeEvent(map[string]any{"type": "message_stop"})
 }

@@ -6,8 +6,8 @@ import (
 	"net/http"
 )
 
-// chat answers POST /v1/chat/completions.
-func (m *Model) chat(response http.ResponseWriter, body []byte) error {
+// answerChat answers POST /v1/chat/completions.
+func (m *Model) answerChat(response http.ResponseWriter, body []byte) error {
 	var req struct {
 		Stream bool
 		Tools  []struct{ Function struct{ Name string } }
@@ -39,17 +39,17 @@ func (m *Model) chat(response http.ResponseWriter, body []byte) error {
 
 		switch msg.Role {
 		case "tool":
-			turn.Results = append(turn.Results, Result{names[msg.ToolCallID], texts(msg.Content)})
+			turn.Results = append(turn.Results, Result{names[msg.ToolCallID], contentText(msg.Content)})
 		case "user":
-			turn.User += texts(msg.Content) + "\n"
+			turn.User += contentText(msg.Content) + "\n"
 		}
 	}
-	sayChat(response, req.Stream, m.next(turn))
+	writeChat(response, req.Stream, m.playTurn(turn))
 
 	return nil
 }
 
-func sayChat(response http.ResponseWriter, streaming bool, c call) {
+func writeChat(response http.ResponseWriter, streaming bool, c call) {
 	said, reason := map[string]any{"role": "assistant", "content": c.say}, "stop"
 	if c.name != "" {
 		reason = "tool_calls"
@@ -66,14 +66,14 @@ func sayChat(response http.ResponseWriter, streaming bool, c call) {
 	if !streaming {
 		whole := head("chat.completion", "message", said, reason)
 		whole["usage"] = usage
-		reply(response, whole)
+		writeJSON(response, whole)
 
 		return
 	}
-	e := stream(response, false)
-	e.put(head("chat.completion.chunk", "delta", said, nil))
+	e := startStream(response, false)
+	e.writeEvent(head("chat.completion.chunk", "delta", said, nil))
 	last := head("chat.completion.chunk", "delta", map[string]any{}, reason)
 	last["usage"] = usage
-	e.put(last)
+	e.writeEvent(last)
 	fmt.Fprint(response, "data: [DONE]\n\n")
 }

@@ -6,8 +6,8 @@ import (
 	"net/http"
 )
 
-// gemini answers POST …:generateContent and …:streamGenerateContent.
-func (m *Model) gemini(response http.ResponseWriter, body []byte, streaming bool) error {
+// answerGemini answers POST …:generateContent and …:streamGenerateContent.
+func (m *Model) answerGemini(response http.ResponseWriter, body []byte, streaming bool) error {
 	var req struct {
 		Tools []struct {
 			FunctionDeclarations []struct{ Name string }
@@ -38,13 +38,13 @@ func (m *Model) gemini(response http.ResponseWriter, body []byte, streaming bool
 		for _, p := range c.Parts {
 			if p.FunctionResponse != nil {
 				turn.Results = append(turn.Results,
-					Result{p.FunctionResponse.Name, geminiText(p.FunctionResponse.Response)})
+					Result{p.FunctionResponse.Name, functionText(p.FunctionResponse.Response)})
 			} else if c.Role == "user" {
 				turn.User += p.Text + "\n"
 			}
 		}
 	}
-	c := m.next(turn)
+	c := m.playTurn(turn)
 
 	part := map[string]any{"text": c.say}
 	if c.name != "" {
@@ -57,25 +57,25 @@ func (m *Model) gemini(response http.ResponseWriter, body []byte, streaming bool
 			"content": map[string]any{"role": "model", "parts": []any{part}}}},
 		"usageMetadata": map[string]any{"promptTokenCount": 10, "candidatesTokenCount": 10, "totalTokenCount": 20}}
 	if !streaming {
-		reply(response, answer)
+		writeJSON(response, answer)
 		return nil
 	}
-	stream(response, false).put(answer)
+	startStream(response, false).writeEvent(answer)
 
 	return nil
 }
 
-// geminiText is what a function's response says: its output or its error, if it
+// functionText is what a function's response says: its output or its error, if it
 // has one of these, else all of it.
-func geminiText(raw json.RawMessage) string {
+func functionText(raw json.RawMessage) string {
 	var r struct{ Output, Error json.RawMessage }
 
 	_ = json.Unmarshal(raw, &r)
 	switch {
 	case len(r.Output) > 0:
-		return texts(r.Output)
+		return contentText(r.Output)
 	case len(r.Error) > 0:
-		return texts(r.Error)
+		return contentText(r.Error)
 	}
 
 	return string(raw)

@@ -1,4 +1,4 @@
-// Package scripted is a language model without a mind: one small HTTP server
+// Package scripted stands in for a language model: one small HTTP server
 // that speaks the APIs of Anthropic (Messages), OpenAI (Responses and Chat
 // Completions) and Google (Gemini), and answers every request with what a
 // script says. With it, real coding agents drive Ratchet in tests, on loopback,
@@ -34,8 +34,8 @@ type Turn struct {
 	Results []Result // in order
 }
 
-// Last is the last result, or nil.
-func (t Turn) Last() *Result {
+// LastResult is the last result, or nil.
+func (t Turn) LastResult() *Result {
 	if len(t.Results) == 0 {
 		return nil
 	}
@@ -43,9 +43,9 @@ func (t Turn) Last() *Result {
 	return &t.Results[len(t.Results)-1]
 }
 
-// Offered is the name under which the agent offers the tool of that plain name,
+// OfferedName is the name under which the agent offers the tool of that plain name,
 // which it may decorate: mcp__ratchet__keep, ratchet_keep. "" if it doesn't.
-func (t Turn) Offered(plain string) string {
+func (t Turn) OfferedName(plain string) string {
 	for _, name := range t.Tools {
 		if name == plain || strings.HasSuffix(name, "_"+plain) && strings.Contains(name, "ratchet") {
 			return name
@@ -88,8 +88,8 @@ func (m *Model) Turns() []Turn {
 	return append([]Turn(nil), m.turns...)
 }
 
-// Unknown are the requests, method, host and path, that no API here has.
-func (m *Model) Unknown() []string {
+// UnknownRequests are the requests, method, host and path, that no API here has.
+func (m *Model) UnknownRequests() []string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 
@@ -107,17 +107,17 @@ func (m *Model) ServeHTTP(response http.ResponseWriter, request *http.Request) {
 	path := request.URL.Path
 	switch {
 	case strings.HasSuffix(path, "/count_tokens"):
-		reply(response, map[string]any{"input_tokens": 10})
+		writeJSON(response, map[string]any{"input_tokens": 10})
 	case strings.HasSuffix(path, "/messages"):
-		err = m.anthropic(response, body)
+		err = m.answerAnthropic(response, body)
 	case strings.HasSuffix(path, "/responses"):
-		err = m.responses(response, body)
+		err = m.answerResponses(response, body)
 	case strings.HasSuffix(path, "/chat/completions"):
-		err = m.chat(response, body)
+		err = m.answerChat(response, body)
 	case strings.HasSuffix(path, ":countTokens"):
-		reply(response, map[string]any{"totalTokens": 10})
+		writeJSON(response, map[string]any{"totalTokens": 10})
 	case strings.HasSuffix(path, ":generateContent"), strings.HasSuffix(path, ":streamGenerateContent"):
-		err = m.gemini(response, body, strings.HasSuffix(path, ":streamGenerateContent"))
+		err = m.answerGemini(response, body, strings.HasSuffix(path, ":streamGenerateContent"))
 	default:
 		m.mu.Lock()
 		m.unknown = append(m.unknown, request.Method+" "+request.Host+path)
@@ -142,8 +142,8 @@ type call struct {
 	say  string
 }
 
-// next plays one turn.
-func (m *Model) next(turn Turn) call {
+// playTurn plays one turn.
+func (m *Model) playTurn(turn Turn) call {
 	if len(turn.Tools) == 0 {
 		return call{say: "ok"}
 	}
@@ -158,8 +158,8 @@ func (m *Model) next(turn Turn) call {
 		return call{say: move.Say}
 	}
 
-	name := turn.Offered(move.Tool)
-	if found := turn.Offered(search); name == "" && found != "" && m.sought != move.Tool {
+	name := turn.OfferedName(move.Tool)
+	if found := turn.OfferedName(search); name == "" && found != "" && m.sought != move.Tool {
 		m.sought = move.Tool // once: it is there afterwards, or not at all
 		name, move.Args = found, map[string]any{"query": "select:" + move.Tool, "max_results": 5}
 	}
@@ -180,19 +180,19 @@ func (m *Model) next(turn Turn) call {
 	return call{id: id, name: name, args: string(args)}
 }
 
-// events writes a stream of server-sent events. With named, each carries its
+// eventStream writes a stream of server-sent events. With named, each carries its
 // type as its name.
-type events struct {
+type eventStream struct {
 	w     http.ResponseWriter
 	named bool
 }
 
-func stream(w http.ResponseWriter, named bool) events {
+func startStream(w http.ResponseWriter, named bool) eventStream {
 	w.Header().Set("Content-Type", "text/event-stream")
-	return events{w, named}
+	return eventStream{w, named}
 }
 
-func (e events) put(v map[string]any) {
+func (e eventStream) writeEvent(v map[string]any) {
 	content, _ := json.Marshal(v) // maps of plain values
 	if e.named {
 		fmt.Fprintf(e.w, "event: %s\n", v["type"])
@@ -200,14 +200,14 @@ func (e events) put(v map[string]any) {
 	fmt.Fprintf(e.w, "data: %s\n\n", content)
 }
 
-func reply(w http.ResponseWriter, v any) {
+func writeJSON(w http.ResponseWriter, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(v)
 }
 
-// texts is the text of a content that is a string, an object with a text, or a
+// contentText is the text of a content that is a string, an object with a text, or a
 // list of such objects.
-func texts(raw json.RawMessage) string {
+func contentText(raw json.RawMessage) string {
 	var s string
 	if json.Unmarshal(raw, &s) == nil {
 		return s
@@ -226,7 +226,7 @@ func texts(raw json.RawMessage) string {
 		if p.Text != "" {
 			parts = append(parts, p.Text)
 		} else if len(p.Content) > 0 {
-			parts = append(parts, texts(p.Content))
+			parts = append(parts, contentText(p.Content))
 		}
 	}
 

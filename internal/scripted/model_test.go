@@ -50,7 +50,7 @@ var conversations = []struct {
 		`"name":"mcp_ratchet_keep"`, `"finishReason":"STOP"`},
 }
 
-func post(t *testing.T, h http.Handler, path, body string) string {
+func postJSON(t *testing.T, h http.Handler, path, body string) string {
 	t.Helper()
 
 	w := httptest.NewServer(h)
@@ -78,7 +78,7 @@ func TestAPIs(t *testing.T) {
 			c.call: {Tool: "keep", Args: map[string]any{"note": "n"}}, c.say: {Say: "bye"},
 			"there is no tool": {Tool: "revert"}} {
 			m := scripted.New(func(scripted.Turn) scripted.Move { return move })
-			if got := post(t, m, c.path, c.body); !strings.Contains(got, want) {
+			if got := postJSON(t, m, c.path, c.body); !strings.Contains(got, want) {
 				t.Errorf("%s: the answer to %+v lacks %s:\n%s", c.api, move, want, got)
 			}
 
@@ -94,18 +94,20 @@ func TestBesides(t *testing.T) {
 	m := scripted.New(func(scripted.Turn) scripted.Move { t.Error("the script was asked"); return scripted.Move{} })
 	for path, want := range map[string]string{"/v1/messages/count_tokens": "input_tokens",
 		"/v1beta/models/m:countTokens": "totalTokens", "/v1/models": "404"} {
-		if got := post(t, m, path, `{}`); !strings.Contains(got, want) {
+		if got := postJSON(t, m, path, `{}`); !strings.Contains(got, want) {
 			t.Errorf("%s: %s", path, got)
 		}
 	}
 
-	if got := post(t, m, "/v1/messages", `{"messages":[{"role":"user","content":"a title"}]}`); !strings.Contains(got,
+	if got := postJSON(t, m, "/v1/messages",
+		`{"messages":[{"role":"user","content":"a title"}]}`); !strings.Contains(got,
 		`"stop_reason":"end_turn"`) {
 		t.Errorf("without tools: %s", got)
 	}
 
-	if got := m.Unknown(); len(got) != 1 || !strings.HasPrefix(got[0], "POST 127.0.0.1") || !strings.HasSuffix(got[0],
-		"/v1/models") {
+	if got := m.UnknownRequests(); len(got) != 1 || !strings.HasPrefix(got[0], "POST 127.0.0.1") ||
+		!strings.HasSuffix(got[0],
+			"/v1/models") {
 		t.Errorf("unknown requests: %q", got)
 	}
 }
@@ -125,7 +127,7 @@ func TestSearch(t *testing.T) {
 		{"role":"assistant","content":[{"type":"tool_use","id":"t1","name":"ToolSearch","input":{}}]},
 		{"role":"user","content":[{"type":"tool_result","tool_use_id":"t1","content":"nothing"}]}]}`
 	for i, want := range []string{`"query":"select:Hidden"`, "there is no tool Hidden"} {
-		if got := post(t, m, "/v1/messages", request); !strings.Contains(got, want) {
+		if got := postJSON(t, m, "/v1/messages", request); !strings.Contains(got, want) {
 			t.Errorf("request %d: %s", i+1, got)
 		}
 	}

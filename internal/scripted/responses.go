@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// responses answers POST /v1/responses, always as a stream. Codex offers MCP
+// answerResponses answers POST /v1/responses, always as a stream. Codex offers MCP
 // tools in namespaces: a tool's name here is namespace + name, and the call
 // carries both.
-func (m *Model) responses(response http.ResponseWriter, body []byte) error {
+func (m *Model) answerResponses(response http.ResponseWriter, body []byte) error {
 	var req struct {
 		Tools []struct {
 			Type, Name string
@@ -34,7 +34,7 @@ func (m *Model) responses(response http.ResponseWriter, body []byte) error {
 		}
 
 		for _, inner := range tool.Tools {
-			name := joined(tool.Name, inner.Name)
+			name := joinName(tool.Name, inner.Name)
 			turn.Tools, space[name] = append(turn.Tools, name), tool.Name
 		}
 	}
@@ -43,14 +43,14 @@ func (m *Model) responses(response http.ResponseWriter, body []byte) error {
 	for _, in := range req.Input {
 		switch {
 		case in.Type == "function_call":
-			names[in.CallID] = joined(in.Namespace, in.Name)
+			names[in.CallID] = joinName(in.Namespace, in.Name)
 		case in.Type == "function_call_output":
-			turn.Results = append(turn.Results, Result{names[in.CallID], texts(in.Output)})
+			turn.Results = append(turn.Results, Result{names[in.CallID], contentText(in.Output)})
 		case in.Role == "user":
-			turn.User += texts(in.Content) + "\n"
+			turn.User += contentText(in.Content) + "\n"
 		}
 	}
-	c := m.next(turn)
+	c := m.playTurn(turn)
 
 	item := map[string]any{"type": "message", "role": "assistant", "id": "msg_1",
 		"content": []any{map[string]any{"type": "output_text", "text": c.say}}}
@@ -61,18 +61,18 @@ func (m *Model) responses(response http.ResponseWriter, body []byte) error {
 			item["namespace"], item["name"] = ns, strings.TrimLeft(strings.TrimPrefix(c.name, ns), "_")
 		}
 	}
-	e := stream(response, true)
-	e.put(map[string]any{"type": "response.created", "response": map[string]any{"id": "resp_1"}})
-	e.put(map[string]any{"type": "response.output_item.added", "output_index": 0, "item": item})
-	e.put(map[string]any{"type": "response.output_item.done", "output_index": 0, "item": item})
-	e.put(map[string]any{"type": "response.completed", "response": map[string]any{"id": "resp_1",
+	e := startStream(response, true)
+	e.writeEvent(map[string]any{"type": "response.created", "response": map[string]any{"id": "resp_1"}})
+	e.writeEvent(map[string]any{"type": "response.output_item.added", "output_index": 0, "item": item})
+	e.writeEvent(map[string]any{"type": "response.output_item.done", "output_index": 0, "item": item})
+	e.writeEvent(map[string]any{"type": "response.completed", "response": map[string]any{"id": "resp_1",
 		"usage": map[string]any{"input_tokens": 10, "output_tokens": 10, "total_tokens": 20}}})
 
 	return nil
 }
 
-// joined is a namespace and a name as one name.
-func joined(space, name string) string {
+// joinName is a namespace and a name as one name.
+func joinName(space, name string) string {
 	if space == "" || strings.HasSuffix(space, "_") {
 		return space + name
 	}

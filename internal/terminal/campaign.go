@@ -74,11 +74,11 @@ func (v Layout) experimentTable(xs []history.Experiment, noisy bool) []string {
 		rows[i] = append(rows[i], screen.Cell{Text: f.Idea})
 	}
 
-	return screen.Table(cols, rows, v.width, v.pen)
+	return screen.RenderTable(cols, rows, v.width, v.pen)
 }
 
-// Status lays out where the campaign stands.
-func (v Layout) Status(brief *view.Brief) []string {
+// RenderStatus lays out where the campaign stands.
+func (v Layout) RenderStatus(brief *view.Brief) []string {
 	campaign, f := &brief.Campaign, tools.FactsOfBrief(brief)
 
 	title := v.pen.Paint(screen.Bold, campaign.Name)
@@ -86,11 +86,12 @@ func (v Layout) Status(brief *view.Brief) []string {
 		title += v.pen.Paint(screen.Maybe, "  ended: "+tools.Line(campaign.Ended))
 	}
 
-	facts := nonEmpty([2]string{"metric", f.Metric}, [2]string{"start", f.Baseline}, [2]string{"best", f.Best},
+	left := wording.Count(brief.Left.Experiments, "experiment") + ", " +
+		wording.FormatDuration(brief.Left.Hours*3600)
+	facts := dropEmptyFacts([2]string{"metric", f.Metric}, [2]string{"start", f.Baseline}, [2]string{"best", f.Best},
 		[2]string{"standing", tools.Line(brief.Standing)}, [2]string{"machine", f.Machine}, [2]string{"so far",
 			f.Counts},
-		[2]string{"tried", f.Tried}, [2]string{"left",
-			wording.Count(brief.Left.Experiments, "experiment") + ", " + wording.FormatDuration(brief.Left.Hours*3600)})
+		[2]string{"tried", f.Tried}, [2]string{"left", left})
 	for _, file := range brief.Edit {
 		facts = append(facts, [2]string{"edit", file})
 	}
@@ -100,7 +101,7 @@ func (v Layout) Status(brief *view.Brief) []string {
 		out = append(out, v.paintWrapped(screen.Good, "your next step: "+tools.Line(brief.Merge))...)
 	}
 
-	out = append(out, screen.Facts(facts, v.width, v.pen)...)
+	out = append(out, screen.RenderFacts(facts, v.width, v.pen)...)
 	if f.Rests != "" {
 		out = append(out, v.paintWrapped(screen.Maybe, f.Rests)...)
 	}
@@ -112,7 +113,7 @@ func (v Layout) Status(brief *view.Brief) []string {
 
 	for _, j := range brief.Running {
 		out = append(out, v.paintWrapped(screen.Live,
-			fmt.Sprintf("> %s, %s, %s", j.ID, tools.Line(j.Phase), secondsText(j.Elapsed)))...)
+			fmt.Sprintf("> %s, %s, %s", j.ID, tools.Line(j.Phase), formatSeconds(j.Elapsed)))...)
 	}
 
 	if len(brief.Recent) > 0 {
@@ -122,14 +123,14 @@ func (v Layout) Status(brief *view.Brief) []string {
 	if len(f.Lessons)+len(f.Ideas)+len(brief.Notes) > 0 {
 		out = append(out, "")
 		for _, s := range slices.Concat(noteLines(brief), f.Lessons, f.Ideas) {
-			out = append(out, screen.Cut(s, v.width))
+			out = append(out, screen.CutText(s, v.width))
 		}
 	}
 
-	return append(append(out, ""), screen.Wrap("the agent's next step: "+tools.Line(brief.Next), v.width, 2)...)
+	return append(append(out, ""), screen.WrapText("the agent's next step: "+tools.Line(brief.Next), v.width, 2)...)
 }
 
-// noteLines are the last notes to the agents, and whether this checkout's has had them.
+// noteLines lists the last notes to the agents, and whether this checkout's agent got them.
 func noteLines(b *view.Brief) (out []string) {
 	for _, n := range b.Notes {
 		told := "told"
@@ -144,7 +145,7 @@ func noteLines(b *view.Brief) (out []string) {
 
 // paintWrapped wraps s and gives every line the colour.
 func (v Layout) paintWrapped(c screen.Colour, s string) []string {
-	lines := screen.Wrap(s, v.width, 2)
+	lines := screen.WrapText(s, v.width, 2)
 	for i := range lines {
 		lines[i] = v.pen.Paint(c, lines[i])
 	}
@@ -152,8 +153,8 @@ func (v Layout) paintWrapped(c screen.Colour, s string) []string {
 	return lines
 }
 
-// nonEmpty are the facts that have a text.
-func nonEmpty(facts ...[2]string) [][2]string {
+// dropEmptyFacts returns the facts that have a text.
+func dropEmptyFacts(facts ...[2]string) [][2]string {
 	var out [][2]string
 
 	for _, f := range facts {
@@ -165,12 +166,12 @@ func nonEmpty(facts ...[2]string) [][2]string {
 	return out
 }
 
-func secondsText(seconds float64) string {
+func formatSeconds(seconds float64) string {
 	return wording.FormatDuration(math.Round(seconds))
 }
 
-// Log lays out a page of experiments.
-func (v Layout) Log(brief *view.Brief, page *view.Page, query string) []string {
+// RenderLog lays out a page of experiments.
+func (v Layout) RenderLog(brief *view.Brief, page *view.Page, query string) []string {
 	if len(page.Experiments) == 0 {
 		words := "no experiments yet"
 		if query != "" {
@@ -213,20 +214,21 @@ func (v Layout) importTable(is []history.Import) []string {
 		if is[i].Kind == history.ImportBroken {
 			said, text = "not understood", is[i].Broken
 		}
-		rows[i] = []screen.Cell{{Text: tools.Line(is[i].Place())}, {Text: screen.Cut(tools.Line(said), 16)},
+		rows[i] = []screen.Cell{{Text: tools.Line(is[i].Place())}, {Text: screen.CutText(tools.Line(said), 16)},
 			{Text: value}, {Text: tools.Line(text)}}
 	}
 
 	return append([]string{"", v.pen.Paint(screen.Faint, "from other programs' logs, no evidence:")},
-		screen.Table(cols, rows, v.width, v.pen)...)
+		screen.RenderTable(cols, rows, v.width, v.pen)...)
 }
 
-// ImportPage lays out what was imported: the sources, and a page of their lines.
-func (v Layout) ImportPage(page *view.ImportPage) []string {
+// RenderImportPage lays out what was imported: the sources, and a page of their lines.
+func (v Layout) RenderImportPage(page *view.ImportPage) []string {
 	var out []string
 	for _, s := range page.Sources {
-		out = append(out, screen.Wrap(fmt.Sprintf("%s (%s): lines %d, runs %d, not understood %d", tools.Line(s.Source),
-			s.Format, s.Lines, s.Runs, s.Broken), v.width, 2)...)
+		out = append(out,
+			screen.WrapText(fmt.Sprintf("%s (%s): lines %d, runs %d, not understood %d", tools.Line(s.Source),
+				s.Format, s.Lines, s.Runs, s.Broken), v.width, 2)...)
 	}
 
 	out = append(out, v.importTable(page.Lines)...)

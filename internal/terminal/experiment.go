@@ -12,8 +12,8 @@ import (
 	"ratchet/tools"
 )
 
-// Experiment lays out one experiment with its runs and its diff.
-func (v Layout) Experiment(detail *view.Detail) []string {
+// RenderExperiment lays out one experiment with its runs and its diff.
+func (v Layout) RenderExperiment(detail *view.Detail) []string {
 	experiment, f := &detail.Experiment, tools.FactsOfRow(&detail.Experiment)
 	word, colour := verdictWord(f.Verdict)
 	out := []string{v.pen.Paint(screen.Bold, fmt.Sprintf("x%d", experiment.N)) + "  " + v.pen.Paint(colour,
@@ -39,7 +39,7 @@ func (v Layout) Experiment(detail *view.Detail) []string {
 		[2]string{"changed", fmt.Sprintf("+%d -%d  %s", experiment.Added, experiment.Removed,
 			tools.Line(strings.Join(detail.Files, " ")))})
 
-	out = append(out, screen.Facts(nonEmpty(facts...), v.width, v.pen)...)
+	out = append(out, screen.RenderFacts(dropEmptyFacts(facts...), v.width, v.pen)...)
 	if len(detail.Runs) > 0 {
 		out = append(append(out, ""), v.runTable(detail)...)
 	}
@@ -51,14 +51,14 @@ func (v Layout) Experiment(detail *view.Detail) []string {
 	return out
 }
 
-// shortHash is what git takes for the commit in any repository of this world.
+// shortHash shortens a commit's hash to twelve digits, which git accepts for it.
 func shortHash(hash string) string { return hash[:min(len(hash), 12)] }
 
 // runTable lays out an experiment's runs.
 func (v Layout) runTable(detail *view.Detail) []string {
 	cols := []screen.Column{{Head: "run", Right: true}, {Head: "role", Leave: 2}, {Head: "side"},
-		{Head: tools.Line(detail.Metric.Name), Right: true}, {Head: "wall", Right: true, Leave: 1}, {Head: "note",
-			Flex: true}}
+		{Head: tools.Line(detail.Metric.Name), Right: true}, {Head: "wall", Right: true, Leave: 1},
+		{Head: "note", Flex: true}}
 
 	rows := make([][]screen.Cell, len(detail.Runs))
 	for i, run := range detail.Runs {
@@ -79,10 +79,10 @@ func (v Layout) runTable(detail *view.Detail) []string {
 			{Text: value}, {Text: wording.FormatDuration(run.Wall)}, {Text: note, Colour: colour}}
 	}
 
-	return screen.Table(cols, rows, v.width, v.pen)
+	return screen.RenderTable(cols, rows, v.width, v.pen)
 }
 
-// colorDiff is a diff with colours, its lines whole: they may be copied.
+// colorDiff returns a diff with colours, its lines whole: they may be copied.
 func (v Layout) colorDiff(text string) []string {
 	lines := strings.Split(strings.TrimRight(render.Clean(text), "\n"), "\n")
 	for i, s := range lines {
@@ -105,8 +105,8 @@ func (v Layout) colorDiff(text string) []string {
 	return lines
 }
 
-// Output is what a job printed, as it printed it, less what would steer the terminal.
-func (v Layout) Output(page *view.OutputPage) []string {
+// RenderOutput is what a job printed, as it printed it, less what would steer the terminal.
+func (v Layout) RenderOutput(page *view.OutputPage) []string {
 	head := fmt.Sprintf("%s printed %d bytes", page.Job, page.Total)
 	if n := int64(len(page.Text)); n < page.Total {
 		head += fmt.Sprintf("; the last %d", n)

@@ -46,7 +46,7 @@ func StartProgress(out io.Writer, verbose bool, what, unit string) *Progress {
 
 	p := &Progress{out: out, lines: !onTerminal, at: screen.Progress{What: what, Unit: unit}, began: time.Now(),
 		stop: make(chan struct{}), stopped: make(chan struct{})}
-	go p.show()
+	go p.redrawUntilEnd()
 
 	return p
 }
@@ -69,8 +69,8 @@ func (p *Progress) Say(note string) {
 	}
 }
 
-// Job tells how a job of the campaign goes on: for calls that wait for one.
-func (p *Progress) Job(o job.Outcome) {
+// ShowJob tells how a job of the campaign goes on: for calls that wait for one.
+func (p *Progress) ShowJob(o job.Outcome) {
 	p.Say(o.Phase)
 	p.Step(o.RunsDone, 0)
 }
@@ -93,7 +93,7 @@ func (p *Progress) End() {
 
 	switch {
 	case p.lines:
-		p.draw()
+		p.drawLine()
 	case p.drawn:
 		fmt.Fprint(p.out, "\r\x1b[K")
 	}
@@ -111,8 +111,8 @@ func (p *Progress) HasEnded() bool {
 	return p.ended
 }
 
-// show draws until End.
-func (p *Progress) show() {
+// redrawUntilEnd draws until End.
+func (p *Progress) redrawUntilEnd() {
 	defer close(p.stopped)
 
 	every, wait := progressEvery, progressAfter
@@ -128,24 +128,24 @@ func (p *Progress) show() {
 		case <-p.stop:
 			return
 		case <-next.C:
-			p.draw()
+			p.drawLine()
 			next.Reset(every)
 		}
 	}
 }
 
-func (p *Progress) draw() {
+func (p *Progress) drawLine() {
 	p.mu.Lock()
 	at := p.at
 	p.mu.Unlock()
 
 	at.Took = time.Since(p.began)
 	if p.lines {
-		fmt.Fprintln(p.out, at.Line(1<<10))
+		fmt.Fprintln(p.out, at.FormatLine(1<<10))
 		return
 	}
 	p.drawn = true
-	fmt.Fprintf(p.out, "\r%s\x1b[K", at.Line(Width(p.out)-1))
+	fmt.Fprintf(p.out, "\r%s\x1b[K", at.FormatLine(Width(p.out)-1))
 }
 
 // Advance tells how far the reading of the ledger's records has come. It changes

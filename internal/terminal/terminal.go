@@ -75,7 +75,7 @@ func (o Options) forcesColor() bool {
 
 	auto := o.Color == "" || o.Color == ColorAuto
 
-	return auto && os.Getenv("NO_COLOR") == "" && isSet("CLICOLOR_FORCE")
+	return auto && os.Getenv("NO_COLOR") == "" && isEnvSet("CLICOLOR_FORCE")
 }
 
 // wantsColor says whether a terminal gets colours, by the usual variables
@@ -84,8 +84,8 @@ func wantsColor() bool {
 	return os.Getenv("NO_COLOR") == "" && os.Getenv("CLICOLOR") != "0" && os.Getenv("TERM") != "dumb"
 }
 
-// isSet says whether an environment variable is neither empty nor 0.
-func isSet(name string) bool {
+// isEnvSet says whether an environment variable is neither empty nor 0.
+func isEnvSet(name string) bool {
 	v := os.Getenv(name)
 	return v != "" && v != "0"
 }

@@ -44,7 +44,7 @@ func openTerminal(t *testing.T, columns uint16) (reader, out *os.File) {
 func TestColoursChangeNothingElse(t *testing.T) {
 	for _, width := range []uint16{40, 80, 120} {
 		_, out := openTerminal(t, width)
-		want := colored(t, int(width)).Status(brief())
+		want := colored(t, int(width)).RenderStatus(brief())
 
 		t.Setenv("COLUMNS", "77") // says nothing where the terminal knows
 		for environ, isColored := range map[string]bool{"": true, "NO_COLOR=1": false, "CLICOLOR=0": false,
@@ -60,7 +60,7 @@ func TestColoursChangeNothingElse(t *testing.T) {
 		}
 
 		v, person, err := terminal.Options{Out: out, Color: terminal.ColorNever}.Layout()
-		if got := strings.Join(v.Status(brief()), "\n") + "\n"; err != nil || !person || got != plain(want) {
+		if got := strings.Join(v.RenderStatus(brief()), "\n") + "\n"; err != nil || !person || got != plain(want) {
 			t.Errorf("%v: --color=never shows\n%q", err, got)
 		}
 	}
@@ -70,7 +70,7 @@ func checkColours(t *testing.T, out *os.File, want []string, isColored bool, env
 	t.Helper()
 
 	v, person, err := terminal.Options{Out: out}.Layout()
-	got := v.Status(brief())
+	got := v.RenderStatus(brief())
 
 	if err != nil || !person || plain(got) != plain(want) || slices.Equal(got, want) != isColored {
 		t.Errorf("%v: with %q a terminal shows\n%q\nwant %q, colours %t", err, environ, got, want, isColored)

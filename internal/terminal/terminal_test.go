@@ -104,14 +104,14 @@ the agent's next step: wait_run{}
 `
 
 func TestStatus(t *testing.T) {
-	if got := plain(colored(t, 80).Status(brief())); got != wantStatus {
+	if got := plain(colored(t, 80).RenderStatus(brief())); got != wantStatus {
 		t.Errorf("the status is\n%s\nwant\n%s", got, wantStatus)
 	}
 
 	b := brief()
 	b.Campaign.Ended, b.Notes[0].Unheard = "budget", false
 
-	got := colored(t, 80).Status(b)
+	got := colored(t, 80).RenderStatus(b)
 	if got[0] != "\x1b[1msort-speed\x1b[0m\x1b[33m  ended: budget\x1b[0m" {
 		t.Errorf("the title of an ended campaign is %q", got[0])
 	}
@@ -126,7 +126,7 @@ func TestNoisyValuesAreNotComparable(t *testing.T) {
 	b := brief()
 	b.Campaign.Rule.NoiseKind = research.Noisy
 
-	got := plain(colored(t, 120).Log(b, &view.Page{Experiments: b.Recent}, ""))
+	got := plain(colored(t, 120).RenderLog(b, &view.Page{Experiments: b.Recent}, ""))
 	if strings.Contains(got, "value") || strings.Contains(got, "44") || !strings.Contains(got, "+50%") {
 		t.Errorf("the table is\n%s", got)
 	}
@@ -134,7 +134,7 @@ func TestNoisyValuesAreNotComparable(t *testing.T) {
 	d := detail()
 	d.Exact = false
 
-	if got := plain(colored(t, 120).Experiment(d)); strings.Contains(got, "before") ||
+	if got := plain(colored(t, 120).RenderExperiment(d)); strings.Contains(got, "before") ||
 		!strings.Contains(got, "value       44 bytes\n") {
 		t.Errorf("the experiment is\n%s", got)
 	}
@@ -160,7 +160,7 @@ of 3; older ones: ratchet log --cursor
 of 3; older ones: ratchet log --cursor c7 "two words"
 `,
 	} {
-		if got := plain(colored(t, width).Log(b, page, "two words")); got != want {
+		if got := plain(colored(t, width).RenderLog(b, page, "two words")); got != want {
 			t.Errorf("at %d columns the log is\n%s\nwant\n%s", width, got, want)
 		}
 	}
@@ -173,11 +173,11 @@ func TestNothingIsWiderThanTheTerminal(t *testing.T) {
 	for _, width := range []int{40, 80, 120} {
 		v := colored(t, width)
 
-		for name, lines := range map[string][]string{"status": v.Status(b), "experiment": v.Experiment(d),
-			"imports": v.ImportPage(imports), "log": v.Log(b, &view.Page{Experiments: b.Recent, Next: "c7"}, "words")} {
+		for name, lines := range map[string][]string{"status": v.RenderStatus(b), "experiment": v.RenderExperiment(d),
+			"imports": v.RenderImportPage(imports), "log": v.RenderLog(b, &view.Page{Experiments: b.Recent, Next: "c7"}, "words")} {
 			for _, line := range lines {
-				if screen.Width(line) > width {
-					t.Errorf("%s at %d columns has %d: %q", name, width, screen.Width(line), line)
+				if screen.TextWidth(line) > width {
+					t.Errorf("%s at %d columns has %d: %q", name, width, screen.TextWidth(line), line)
 				}
 			}
 		}
@@ -192,7 +192,7 @@ func TestVerdictsHaveSignsAndColours(t *testing.T) {
 		"": "\x1b[36m> running\x1b[0m",
 	} {
 		d := &view.Detail{Experiment: experiment(7, research.Unresolved, "try", &rules.Judgement{Verdict: verdict})}
-		if got := colored(t, 80).Experiment(d)[0]; !strings.HasPrefix(got, "\x1b[1mx7\x1b[0m  "+want+"  ") {
+		if got := colored(t, 80).RenderExperiment(d)[0]; !strings.HasPrefix(got, "\x1b[1mx7\x1b[0m  "+want+"  ") {
 			t.Errorf("%q is shown as %q", verdict, got)
 		}
 	}
@@ -200,7 +200,7 @@ func TestVerdictsHaveSignsAndColours(t *testing.T) {
 
 func TestEmptyLog(t *testing.T) {
 	for query, want := range map[string]string{"": "no experiments yet\n", "fast": "no experiment speaks of fast\n"} {
-		if got := plain(colored(t, 80).Log(brief(), &view.Page{}, query)); got != want {
+		if got := plain(colored(t, 80).RenderLog(brief(), &view.Page{}, query)); got != want {
 			t.Errorf("a search for %q shows %q, want %q", query, got, want)
 		}
 	}
@@ -225,7 +225,7 @@ results.tsv:3  not understood              -  three columns
 older ones: ratchet log --imported --cursor i3
 `
 
-	if got := plain(colored(t, 80).ImportPage(p)); got != want {
+	if got := plain(colored(t, 80).RenderImportPage(p)); got != want {
 		t.Errorf("the page is\n%s\nwant\n%s", got, want)
 	}
 }
@@ -279,7 +279,7 @@ diff --git a/sort.go b/sort.go
 `
 
 func TestExperiment(t *testing.T) {
-	lines := colored(t, 80).Experiment(detail())
+	lines := colored(t, 80).RenderExperiment(detail())
 	if got := plain(lines); got != wantExperiment {
 		t.Errorf("the experiment is\n%s\nwant\n%s", got, wantExperiment)
 	}
@@ -299,7 +299,7 @@ func TestOutput(t *testing.T) {
 		100: "x2 printed 100 bytes; the last 14\nnoise\nend\n", 14: "x2 printed 14 bytes\nnoise\nend\n",
 	} {
 		p := &view.OutputPage{Job: "x2", Text: "noise\x1b[2J\nend\n", Total: total}
-		if got := plain(colored(t, 80).Output(p)); got != want {
+		if got := plain(colored(t, 80).RenderOutput(p)); got != want {
 			t.Errorf("output is shown as %q, want %q", got, want)
 		}
 	}
@@ -376,7 +376,7 @@ func TestProgressOfAJobKeepsItsWords(t *testing.T) {
 		var out bytes.Buffer
 
 		p := terminal.StartProgress(&out, true, "calibrate", "runs")
-		p.Job(job.Outcome{Phase: "run 3", RunsDone: 2})
+		p.ShowJob(job.Outcome{Phase: "run 3", RunsDone: 2})
 		p.Advance("read", 50, 200) // counts records, which this does not
 		time.Sleep(time.Second)
 		p.End()

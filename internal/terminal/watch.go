@@ -41,11 +41,11 @@ func Watch(ctx context.Context, o Options, open func(context.Context) (*checkout
 	w := &watcher{Options: o, co: co}
 	if _, height := Size(o.Out); person && height > 0 && os.Getenv("TERM") != "dumb" {
 		w.screen = &altScreen{out: o.Out}
-		defer w.leave()
+		defer w.restoreScreen()
 	}
 
 	for {
-		valid, err := w.look(ctx)
+		valid, err := w.refreshView(ctx)
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -70,9 +70,9 @@ type watcher struct {
 	stamp  ledger.Stamp
 }
 
-// look reads the campaign and shows it, and returns how long that is true unless
+// refreshView reads the campaign and shows it, and returns how long that is true unless
 // the ledger changes; 0: for ever.
-func (w *watcher) look(ctx context.Context) (time.Duration, error) {
+func (w *watcher) refreshView(ctx context.Context) (time.Duration, error) {
 	var err error
 	if w.stamp, err = w.co.Ledger.Stamp(); err != nil {
 		return 0, err
@@ -96,9 +96,9 @@ func (w *watcher) look(ctx context.Context) (time.Duration, error) {
 		return 0, err
 	}
 	_, height := Size(w.Out)
-	head := v.pen.Paint(screen.Faint, screen.Cut("ratchet status --watch, "+time.Now().Format("15:04:05")+
+	head := v.pen.Paint(screen.Faint, screen.CutText("ratchet status --watch, "+time.Now().Format("15:04:05")+
 		"; Ctrl-C ends it, the campaign goes on", v.width))
-	w.screen.draw(append([]string{head, ""}, v.Status(w.brief)...), v.width, height)
+	w.screen.drawLines(append([]string{head, ""}, v.RenderStatus(w.brief)...), v.width, height)
 
 	return wait, nil
 }
@@ -191,12 +191,12 @@ func (w *watcher) awaitChange(ctx context.Context, wait time.Duration) error {
 	}
 }
 
-// leave gives the terminal back as it was, with the last picture on it.
-func (w *watcher) leave() {
-	w.screen.leave()
+// restoreScreen gives the terminal back as it was, with the last picture on it.
+func (w *watcher) restoreScreen() {
+	w.screen.restoreScreen()
 
 	if v, person, err := w.Layout(); person && err == nil && w.brief != nil {
-		fmt.Fprintln(w.Out, strings.Join(v.Status(w.brief), "\n"))
+		fmt.Fprintln(w.Out, strings.Join(v.RenderStatus(w.brief), "\n"))
 	}
 }
 
@@ -207,8 +207,8 @@ type altScreen struct {
 	drawn bool
 }
 
-// draw replaces the picture; lines beyond the terminal's size are cut.
-func (s *altScreen) draw(lines []string, width, height int) {
+// drawLines replaces the picture; lines beyond the terminal's size are cut.
+func (s *altScreen) drawLines(lines []string, width, height int) {
 	out := bufio.NewWriter(s.out)
 	if !s.drawn {
 		s.drawn = true
@@ -225,8 +225,8 @@ func (s *altScreen) draw(lines []string, width, height int) {
 			fmt.Fprint(out, "\r\n")
 		}
 
-		if screen.Width(line) > width {
-			line = screen.Cut(line, width)
+		if screen.TextWidth(line) > width {
+			line = screen.CutText(line, width)
 			if strings.Contains(line, "\x1b") {
 				line += "\x1b[0m" // what was cut may have ended a colour
 			}
@@ -237,7 +237,7 @@ func (s *altScreen) draw(lines []string, width, height int) {
 	out.Flush()
 }
 
-func (s *altScreen) leave() {
+func (s *altScreen) restoreScreen() {
 	if s.drawn {
 		fmt.Fprint(s.out, "\x1b[?25h\x1b[?1049l")
 	}

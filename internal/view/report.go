@@ -55,17 +55,17 @@ func writeChecked(co *checkout.Checkout, from, to report.Source, size report.Siz
 		return nil, err
 	}
 
-	d, err := report.Build(facts, co.Opt.Version, size)
+	d, err := report.BuildDocument(facts, co.Opt.Version, size)
 	if err != nil {
 		return nil, err
 	}
 
-	w := &WrittenReport{Text: d.Markdown(), Plain: d.PlainMarkdown()}
+	w := &WrittenReport{Text: d.RenderMarkdown(), Plain: d.RenderPlainMarkdown()}
 	if html {
-		w.Text = d.HTML()
+		w.Text = d.RenderHTML()
 	}
 
-	page, err := report.Read(w.Text)
+	page, err := report.ReadPage(w.Text)
 	if err != nil {
 		return nil, err
 	}
@@ -93,7 +93,7 @@ type ReportCheck struct {
 // anew from the records, which takes as long as a verification. Errors:
 // CodeReport with the line.
 func CheckReport(ctx context.Context, co *checkout.Checkout, written []byte, recompute bool) (*ReportCheck, error) {
-	page, err := report.Read(written)
+	page, err := report.ReadPage(written)
 	if err != nil {
 		return nil, err
 	}
@@ -157,14 +157,14 @@ func checkPage(
 		return err
 	}
 
-	d, err := report.Build(facts, page.Header.Version, report.Full())
+	d, err := report.BuildDocument(facts, page.Header.Version, report.FullSize())
 	if err != nil {
 		return err
 	}
 
-	again := d.Markdown()
+	again := d.RenderMarkdown()
 	if page.HTML {
-		again = d.HTML()
+		again = d.RenderHTML()
 	}
 
 	err = requireSameLines(again, bytes.ReplaceAll(written, []byte("\r\n"), []byte("\n")))

@@ -54,7 +54,7 @@ func gatherFacts(tx *ledger.Tx, campaign string) (*report.Facts, []uint64, error
 	if facts.Sessions, err = tx.Sessions(campaign); err != nil {
 		return nil, nil, err
 	}
-	report.Busiest(facts.Sessions)
+	report.SortByExperiments(facts.Sessions)
 
 	if facts.Sources, err = tx.ImportSources(campaign); err != nil {
 		return nil, nil, err
@@ -85,7 +85,7 @@ func gatherKept(tx *ledger.Tx, facts *report.Facts) error {
 
 		kept = append(kept, *experiment)
 	}
-	facts.Sort(kept)
+	facts.SortKept(kept)
 
 	for i := range kept {
 		x := report.Change{Experiment: kept[i]}
@@ -148,7 +148,7 @@ func gatherLessons(tx *ledger.Tx, facts *report.Facts) error {
 			return fmt.Errorf("decode record %d: %w", record.Seq, err)
 		}
 		facts.Lessons = append(facts.Lessons,
-			report.Told{Ref: report.RefOf(record), Text: b.Text, Experiment: b.Experiment})
+			report.RecordedText{Ref: report.RefOf(record), Text: b.Text, Experiment: b.Experiment})
 	}
 
 	open, err := tx.Ideas(facts.Campaign.Name, history.IdeaOpen, report.MostTold)
@@ -163,7 +163,7 @@ func gatherLessons(tx *ledger.Tx, facts *report.Facts) error {
 		}
 
 		if ok {
-			facts.Ideas = append(facts.Ideas, report.Told{Ref: report.RefOf(r), Text: idea.Text})
+			facts.Ideas = append(facts.Ideas, report.RecordedText{Ref: report.RefOf(r), Text: idea.Text})
 		}
 	}
 

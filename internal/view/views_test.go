@@ -244,7 +244,7 @@ func TestReportIsWrittenAndChecked(t *testing.T) {
 	s := tellInGit(t)
 
 	for _, html := range []bool{false, true} {
-		w, err := view.WriteReport(t.Context(), s.lab, report.Full(), html)
+		w, err := view.WriteReport(t.Context(), s.lab, report.FullSize(), html)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -265,7 +265,7 @@ func TestReportIsWrittenAndChecked(t *testing.T) {
 		}
 	}
 
-	w, err := view.WriteReport(t.Context(), s.lab, report.Full(), false)
+	w, err := view.WriteReport(t.Context(), s.lab, report.FullSize(), false)
 	if err != nil {
 		t.Fatal(err)
 	}

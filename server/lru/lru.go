@@ -47,7 +47,7 @@ func (c *Cache[K, V]) Get(key K) (value V, ok bool) {
 		return value, false
 	}
 
-	return c.use(element), true
+	return c.markUsed(element), true
 }
 
 // GetOrAdd returns the value of key, which counts as a use: value, if there was
@@ -62,8 +62,8 @@ func (c *Cache[K, V]) GetOrAdd(key K, value V) V {
 		c.entries[key] = element
 	}
 
-	current := c.use(element)
-	c.trim()
+	current := c.markUsed(element)
+	c.trimToBounds()
 
 	return current
 }
@@ -75,7 +75,7 @@ func (c *Cache[K, V]) RemoveIf(match func(K) bool) {
 
 	for key, element := range c.entries {
 		if match(key) {
-			c.evict(element)
+			c.evictElement(element)
 		}
 	}
 }
@@ -84,7 +84,7 @@ func (c *Cache[K, V]) RemoveIf(match func(K) bool) {
 func (c *Cache[K, V]) RemoveExpired() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.trim()
+	c.trimToBounds()
 }
 
 // Len is the number of values.
@@ -95,7 +95,7 @@ func (c *Cache[K, V]) Len() int {
 	return len(c.entries)
 }
 
-func (c *Cache[K, V]) use(element *list.Element) V {
+func (c *Cache[K, V]) markUsed(element *list.Element) V {
 	e := element.Value.(*entry[K, V])
 	e.used = time.Now()
 	c.recent.MoveToFront(element)
@@ -103,20 +103,20 @@ func (c *Cache[K, V]) use(element *list.Element) V {
 	return e.value
 }
 
-// trim evicts from the least recently used value on, until the rest is within
+// trimToBounds evicts from the least recently used value on, until the rest is within
 // the bounds.
-func (c *Cache[K, V]) trim() {
+func (c *Cache[K, V]) trimToBounds() {
 	for element := c.recent.Back(); element != nil; element = c.recent.Back() {
 		e := element.Value.(*entry[K, V])
 		if len(c.entries) <= c.capacity && time.Since(e.used) <= c.idle {
 			return
 		}
 
-		c.evict(element)
+		c.evictElement(element)
 	}
 }
 
-func (c *Cache[K, V]) evict(element *list.Element) {
+func (c *Cache[K, V]) evictElement(element *list.Element) {
 	e := element.Value.(*entry[K, V])
 	c.recent.Remove(element)
 	delete(c.entries, e.key)

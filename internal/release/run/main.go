@@ -39,7 +39,7 @@ func run(root string, args []string) error {
 			return err
 		}
 
-		text, err := release.Publish(template, args[2], args[1], args[4:])
+		text, err := release.BuildListing(template, args[2], args[1], args[4:])
 		if err != nil {
 			return err
 		}
@@ -74,7 +74,7 @@ func bundle(root, binary, version, at, out string) error {
 	}
 
 	var text bytes.Buffer
-	if err := release.Bundle(&text, manifest, version, program, licence, time.Unix(seconds, 0).UTC()); err != nil {
+	if err := release.WriteBundle(&text, manifest, version, program, licence, time.Unix(seconds, 0).UTC()); err != nil {
 		return err
 	}
 
@@ -82,12 +82,12 @@ func bundle(root, binary, version, at, out string) error {
 }
 
 func glibc(binary, newest string) error {
-	needs, err := release.Glibc(binary)
+	needs, err := release.RequiredGlibc(binary)
 	if err != nil {
 		return err
 	}
 
-	if release.Newer(needs, newest) {
+	if release.IsNewer(needs, newest) {
 		return fmt.Errorf("%s needs glibc %s, and the packages promise %s", binary, needs, newest)
 	}
 
