@@ -21,7 +21,8 @@
 //
 // Local is the host of this machine. Another one (a scheduler of a cluster, for
 // instance) implements Host, passes hosttest.TestHost, and is given to
-// checkout.Options.Host; its comments here are all that its author needs.
+// checkout.Options.Host. The comments here are the contract; what else such workers need
+// stands under Limits, and in package worker.
 //
 // Limits: a host does not choose where a worker measures, does not queue
 // measurements (the workers of one machine do, see package queue), and moves

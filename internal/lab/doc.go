@@ -6,7 +6,7 @@
 //	loop.go              RunExperiment, Keep, Revert
 //	candidate.go         the edit becomes a commit; refusals before anything is spent
 //	propose.go           experiment.proposed, also of an edit merged with a newer incumbent
-//	decide.go            which experiment a decision is about, and whether it may be kept
+//	decide.go            which experiment a decision is about (whether it may be kept is history.Keepable)
 //	refs.go              refs, branch, index and files follow the ledger
 //	wait.go, rest.go     Wait, StopJob; StopLoop, ResumeLoop
 //	measure.go           Measure: runs that decide nothing
@@ -24,7 +24,7 @@
 //     decision on a reading of the ledger that has grown old is CodeConflict.
 //   - No edit is lost: what neither the candidate nor the incumbent holds is stored
 //     under refs/ratchet/<campaign>/saved before a file is written.
-//   - A verdict is the worker's record. Nothing here measures, and a person who keeps
+//   - A verdict is the worker's record, or that of the loss of its job. Nothing here measures, and a person who keeps
 //     against the verdict is named in the record and in the commit.
 //
 // Limits: a call may take as long as it waits for its job (50 s) and for the

@@ -12,9 +12,9 @@
 //   - One worker a job. It holds a presence at the host (package host) from before
 //     its first record to its end, and reports there what it does now. A session that
 //     finds an open job whose presence has fallen records it as lost.
-//   - Crash-only. A worker keeps nothing in memory that its end needs: a killed
-//     one leaves the runs that it recorded, and whoever looks at the campaign
-//     next records the job as lost (package job). No job is continued.
+//   - Crash-only. No job is continued. A killed worker leaves the runs that it
+//     recorded, and the next call that looks at the campaign records the job as
+//     lost (package job): its experiment ends invalid, without a verdict of those runs.
 //   - Only the worker of an open job appends the job's runs, steps and end. The
 //     end is appended in a transaction that sees the job still open and, for a
 //     verdict or a certificate, the incumbent still the one that was measured.
