@@ -3,6 +3,7 @@ package house_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os/exec"
 	"slices"
@@ -143,10 +144,17 @@ func TestFloors(t *testing.T) {
 		t.Fatalf("only %d packages found", len(pkgs))
 	}
 
+	for _, fault := range checkFloors(pkgs) {
+		t.Error(fault)
+	}
+}
+
+// checkFloors names the imports of a package that is not on a lower floor.
+func checkFloors(pkgs []pkg) (faults []string) {
 	for _, p := range pkgs {
 		at := room(p.ImportPath)
 		if at == "" {
-			t.Errorf("%s stands on no floor: give it one in this test and in docs/decisions.md", p.ImportPath)
+			faults = append(faults, p.ImportPath+" stands on no floor: give it one in this test")
 			continue
 		}
 
@@ -157,53 +165,82 @@ func TestFloors(t *testing.T) {
 			}
 
 			if floors[to] >= floors[at] {
-				t.Errorf("%s (floor %d) imports %s (floor %d): a package imports only lower floors, so that each can be read and replaced alone; move the shared part down or hand a value up",
-					p.ImportPath, floors[at], imp, floors[to])
+				faults = append(faults, fmt.Sprintf("%s (floor %d) imports %s (floor %d): a package imports only lower floors, so that each can be read and replaced alone; move the shared part down or hand a value up",
+					p.ImportPath, floors[at], imp, floors[to]))
 			}
 		}
 	}
+
+	return faults
 }
 
 func TestLibrariesStayInTheirRooms(t *testing.T) {
-	for _, p := range list(t) {
+	for _, fault := range checkLibraries(list(t)) {
+		t.Error(fault)
+	}
+}
+
+// checkLibraries names the imports of a library outside of its rooms.
+func checkLibraries(pkgs []pkg) (faults []string) {
+	for _, p := range pkgs {
 		for _, imp := range p.Imports {
 			for lib, r := range rooms {
-				if imp != lib && !strings.HasPrefix(imp, lib+"/") {
-					continue
-				}
-
-				ok := false
-				for _, in := range r.in {
-					ok = ok || room(p.ImportPath) == in
-				}
-
-				if !ok {
-					t.Errorf("%s imports %s, which lives only in %s: %s", p.ImportPath, imp,
-						strings.Join(r.in, " and "), r.why)
+				inside := slices.Contains(r.in, room(p.ImportPath))
+				if (imp == lib || strings.HasPrefix(imp, lib+"/")) && !inside {
+					faults = append(faults, fmt.Sprintf("%s imports %s, which lives only in %s: %s", p.ImportPath, imp,
+						strings.Join(r.in, " and "), r.why))
 				}
 			}
 		}
 	}
+
+	return faults
 }
 
-// The vocabulary does nothing: what it may not import would let it.
 func TestResearchIsPure(t *testing.T) {
+	for _, fault := range checkPurity(list(t)) {
+		t.Error(fault)
+	}
+}
+
+// checkPurity names what would let the vocabulary and the rules do something.
+func checkPurity(pkgs []pkg) (faults []string) {
 	pure := []string{"ratchet/internal/research", "ratchet/internal/wording", "ratchet/internal/research/contract",
 		"ratchet/internal/research/rules", "ratchet/internal/research/history"}
 	forbidden := []string{"os", "os/exec", "net", "syscall", "io/fs", "log", "log/slog", "context", "sync"}
 
-	for _, p := range list(t) {
-		if !slices.Contains(pure, p.ImportPath) {
-			continue
-		}
-
+	for _, p := range pkgs {
 		for _, imp := range p.Imports {
-			for _, f := range forbidden {
-				if imp == f {
-					t.Errorf("%s imports %s: a verdict must be derivable from records alone, so there is no I/O, no clock and no goroutine here",
-						p.ImportPath, imp)
-				}
+			if slices.Contains(pure, p.ImportPath) && slices.Contains(forbidden, imp) {
+				faults = append(faults, fmt.Sprintf("%s imports %s: a verdict must be derivable from records alone, so there is no I/O, no clock and no goroutine here",
+					p.ImportPath, imp))
 			}
 		}
+	}
+
+	return faults
+}
+
+// Each rule of imports is shown to notice an offence.
+func TestWrongImportsAreNoticed(t *testing.T) {
+	of := func(path string, imports ...string) []pkg { return []pkg{{ImportPath: path, Imports: imports}} }
+
+	for name, c := range map[string]struct {
+		faults []string
+		want   string
+	}{
+		"a higher floor":      {checkFloors(of("ratchet/ledger", "ratchet/internal/lab")), "imports only lower floors"},
+		"a sibling":           {checkFloors(of("ratchet/internal/view", "ratchet/internal/worker")), "imports only lower floors"},
+		"no floor":            {checkFloors(of("ratchet/internal/new")), "stands on no floor"},
+		"a library elsewhere": {checkLibraries(of("ratchet/tools", "github.com/mark3labs/mcp-go/mcp")), "lives only in"},
+		"a clock in a rule":   {checkPurity(of("ratchet/internal/research/rules", "os")), "derivable from records alone"},
+	} {
+		if len(c.faults) != 1 || !strings.Contains(c.faults[0], c.want) {
+			t.Errorf("%s: %q, want one fault with %q", name, c.faults, c.want)
+		}
+	}
+
+	if faults := checkFloors(of("ratchet/internal/lab", "ratchet/ledger", "ratchet/internal/job")); len(faults) > 0 {
+		t.Errorf("lower floors: %q", faults)
 	}
 }
