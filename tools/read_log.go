@@ -115,7 +115,7 @@ func brief(ctx context.Context, e Env, co *checkout.Checkout, in logIn) (render.
 	return answer, err
 }
 
-// guide shows one text for agents, or their names. It needs no laboratory.
+// guide shows one text for agents, or their names. It needs no checkout.
 func guide(in logIn) (render.Answer, error) {
 	if in.Query == "" {
 		var list []string

@@ -34,7 +34,7 @@ type Env struct {
 	Looking bool
 }
 
-// progress is Env.Progress as the laboratory wants it.
+// progress is Env.Progress as package job wants it.
 func (e Env) progress() job.ProgressFunc {
 	if e.Progress == nil {
 		return nil

@@ -156,7 +156,7 @@ func exitCode(code research.Code) int {
 	return exitRefused
 }
 
-// lab opens the laboratory of the folder that the command stands in.
+// lab opens the checkout that the command stands in.
 func (a *app) lab(ctx context.Context) (*checkout.Checkout, error) {
 	return a.open(ctx, checkout.Client{Name: "command line", Version: a.Version}, a.advance)
 }

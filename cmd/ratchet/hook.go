@@ -69,7 +69,7 @@ func hookCommand(cli *app) *cobra.Command {
 	return c
 }
 
-// mayStop asks the laboratory of the folder that the agent works in: its
+// mayStop asks the checkout of the folder that the agent works in: its
 // current one, else the one that its client was started in.
 func (a *app) mayStop(ctx context.Context) stopAnswer {
 	var e stopEvent
@@ -91,7 +91,7 @@ func (a *app) mayStop(ctx context.Context) stopAnswer {
 	return stopAnswer{}
 }
 
-// mayStopIn asks the laboratory of one folder. An error is as good as a yes.
+// mayStopIn asks the checkout of one folder. An error is as good as a yes.
 func (a *app) mayStopIn(ctx context.Context, dir string) stopAnswer {
 	if dir == "" {
 		return stopAnswer{}

@@ -138,7 +138,7 @@ func (a *app) typed(name, to string) error {
 	return nil
 }
 
-// notifySendCommand is the teller's process: a worker starts it, nobody
+// notifySendCommand is the notifier's process: a worker starts it, nobody
 // types it.
 func notifySendCommand(cli *app) *cobra.Command {
 	var campaign string

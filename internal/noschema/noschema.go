@@ -1,7 +1,7 @@
 // Package jsonschema has the names that mcp-go's validation of tool calls wants
 // from github.com/santhosh-tekuri/jsonschema/v6, and no validation: Ratchet
 // decodes its arguments itself and switches mcp-go's off. The library compiles
-// seven meta-schemas whenever a process starts, which a server, a supervisor and
+// seven meta-schemas whenever a process starts, which a server, a worker and
 // every command would pay for. Where somebody switches validation on after all,
 // the first call panics, since mcp-go takes a schema that does not compile for
 // one that allows everything. Written from mcp-go's use of the names.

@@ -58,7 +58,7 @@ const (
 	Noisy         NoiseKind = "noisy"
 )
 
-// JobID names one piece of work that a supervisor does: "x7" (experiment 7),
+// JobID names one piece of work that a worker does: "x7" (experiment 7),
 // "c1" (the first calibration), "m2" (the second measurement), "h1" (the first
 // certificate of the head), "a1" (the first audit).
 type JobID string

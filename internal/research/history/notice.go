@@ -150,7 +150,7 @@ type Situation struct {
 	Now     time.Time
 	Last    time.Time // of the campaign's newest record
 	Head    uint64    // its sequence
-	Running bool      // a job is under way, with a supervisor
+	Running bool      // a job is under way, with a worker
 	Changed bool      // the contract on disk is not the accepted one
 }
 

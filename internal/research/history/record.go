@@ -240,7 +240,7 @@ type (
 		Tree   string `json:"tree"`
 		Branch string `json:"branch"`
 	}
-	// Loss is the body of run.lost: a supervisor died before its verdict.
+	// Loss is the body of run.lost: a worker died before its verdict.
 	Loss struct {
 		Job    research.JobID `json:"job"`
 		Reason string         `json:"reason"`

@@ -164,7 +164,7 @@ type Experiment struct {
 	Proof     string `json:"proof,omitempty"`
 	Confirmed bool   `json:"confirmed,omitempty"` // a run of a confirmation was made
 	Rebased   int    `json:"rebased,omitempty"`   // times that its edit was merged onto a newer incumbent
-	Lost      int    `json:"lost,omitempty"`      // supervisors that died on it
+	Lost      int    `json:"lost,omitempty"`      // workers that died on it
 	Output    string `json:"output,omitempty"`    // digest of the last stored output
 }
 
