@@ -70,6 +70,12 @@ func newSite(t testing.TB) *site {
 // vacate waits for the site's last processes, and then kills them: a folder that
 // somebody still writes to can't be removed.
 func (s *site) vacate() {
+	for _, pid := range s.idleWorkers() {
+		if n, err := strconv.Atoi(pid); err == nil {
+			_ = syscall.Kill(n, syscall.SIGTERM)
+		}
+	}
+
 	begin := time.Now()
 	for left := s.processes(); len(left) > 0 && time.Since(begin) < patience; left = s.processes() {
 		for _, line := range left {

@@ -20,7 +20,6 @@ import (
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
 	"ratchet/ledger"
-	"ratchet/sandbox"
 )
 
 var (
@@ -159,16 +158,9 @@ func (r *round) kill(n int) {
 			return
 		}
 
-		jobs, _ := filepath.Glob(filepath.Join(r.dir, ".git", "ratchet", "jobs", "shrink.[xc]*"))
-		for _, path := range jobs {
-			if held, _ := sandbox.Locked(path); !held || strings.HasSuffix(path, ".log") {
-				continue
-			}
-			text, _ := os.ReadFile(path)
-
-			first, _, _ := strings.Cut(string(text), "\n")
-			if pid, _ := strconv.Atoi(first); pid > 0 {
-				victims["worker"] = pid
+		for what, pattern := range map[string]string{"worker": "shrink.[xc][0-9]*", "idle worker": "*.standby"} {
+			for _, holder := range r.lockHolders(pattern) {
+				victims[what], _ = strconv.Atoi(holder)
 			}
 		}
 

@@ -40,8 +40,8 @@ func TestCycleCost(t *testing.T) {
 	var a, b cost
 
 	for n := range *cycles + 3 {
-		one := measure(0, func() { shell.sh("sh", "cycle.sh", strconv.Itoa(n)) })
-		two := measure(c.cmd.Process.Pid, func() {
+		one := measure(func() { shell.sh("sh", "cycle.sh", strconv.Itoa(n)) })
+		two := measure(func() {
 			ours.write("work.txt", fmt.Sprintf("%d %s", n, repoFiles["work.txt"]))
 
 			if r := c.call("run_experiment",
@@ -49,7 +49,7 @@ func TestCycleCost(t *testing.T) {
 				t.Fatal(r.text)
 			}
 			c.call("revert", map[string]any{"lesson": "it got longer"})
-			eventually(t, "the worker's end", func() bool { return reap() })
+			eventually(t, "the job's end", func() bool { return reap() && ours.hasNoJob() })
 		})
 
 		if n >= 3 { // the first ones warm caches
@@ -80,13 +80,19 @@ type cost struct{ wall, cpu time.Duration }
 
 func (c *cost) add(d cost) { c.wall, c.cpu = c.wall+d.wall, c.cpu+d.cpu }
 
-// measure is the cost of f: of this process's dead children and of the live
-// process pid with its own dead children.
-func measure(pid int, f func()) cost {
-	begin, before := time.Now(), childrenCPU()+processCPU(pid)
+// measure is the cost of f: of this process's dead children, and of the living ones
+// (the server, and the worker that stays) with their own.
+func measure(f func()) cost {
+	begin, before := time.Now(), childrenCPU()+livingCPU()
 	f()
 
-	return cost{time.Since(begin), childrenCPU() + processCPU(pid) - before}
+	return cost{time.Since(begin), childrenCPU() + livingCPU() - before}
+}
+
+// hasNoJob says whether no worker does a job: what its runs left is removed by then.
+func (s *site) hasNoJob() bool {
+	locks, _ := filepath.Glob(filepath.Join(s.dir, ".git/ratchet/jobs/*.x*"))
+	return len(locks) == 0
 }
 
 func childrenCPU() time.Duration {
@@ -96,14 +102,18 @@ func childrenCPU() time.Duration {
 	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
 }
 
-// processCPU reads /proc/PID/stat: utime, stime, cutime, cstime in 10 ms ticks,
-// or exact from schedstat for the process itself.
-func processCPU(pid int) time.Duration {
-	if pid == 0 {
-		return 0
+// livingCPU is what this process's living children have used, with their own dead ones.
+func livingCPU() (sum time.Duration) {
+	for _, pid := range livingChildren() {
+		sum += processCPU(pid)
 	}
 
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	return sum
+}
+
+// processCPU reads /proc/PID/stat: utime, stime, cutime, cstime in 10 ms ticks.
+func processCPU(pid string) time.Duration {
+	b, err := os.ReadFile("/proc/" + pid + "/stat")
 	if err != nil {
 		return 0
 	}
@@ -118,7 +128,18 @@ func processCPU(pid int) time.Duration {
 	return time.Duration(ticks) * 10 * time.Millisecond
 }
 
-// reap collects dead adopted children, and says whether only the server is left.
+func livingChildren() (pids []string) {
+	tasks, _ := filepath.Glob("/proc/self/task/*/children")
+	for _, task := range tasks {
+		b, _ := os.ReadFile(task)
+		pids = append(pids, strings.Fields(string(b))...)
+	}
+
+	return pids
+}
+
+// reap collects dead adopted children, and says whether only the server and one worker
+// are left.
 func reap() bool {
 	for {
 		var st syscall.WaitStatus
@@ -126,15 +147,8 @@ func reap() bool {
 			break
 		}
 	}
-	left := 0
 
-	tasks, _ := filepath.Glob("/proc/self/task/*/children")
-	for _, task := range tasks {
-		b, _ := os.ReadFile(task)
-		left += len(strings.Fields(string(b)))
-	}
-
-	return left <= 1
+	return len(livingChildren()) <= 2
 }
 
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

@@ -128,7 +128,7 @@ func (g *garden) cycle(t *testing.T) {
 		t.Fatal(a.text)
 	}
 	g.c.call("revert", map[string]any{"lesson": "it got longer, as texts do when something is added"})
-	eventually(t, "the worker's end", func() bool { return reap() })
+	eventually(t, "the job's end", func() bool { return reap() && g.s.hasNoJob() })
 }
 
 // grow appends copies of the newest experiment's records until there are n more
@@ -258,7 +258,7 @@ func (g *garden) time(t *testing.T, k int) (rows []timed) {
 
 		for range k {
 			var a answer
-			m := measure(g.c.cmd.Process.Pid, func() { a = f() })
+			m := measure(func() { a = f() })
 			wall, cpu = append(wall, ms(m.wall)), append(cpu, ms(m.cpu))
 			r.text, r.structured = len(a.text), a.size
 		}

@@ -33,7 +33,7 @@ func (g *garden) looks(t *testing.T, k int) (rows []timed) {
 
 		for range k {
 			time.Sleep(pace)
-			m := measure(v.cmd.Process.Pid, func() { r.text = f() })
+			m := measure(func() { r.text = f() })
 			wall, cpu = append(wall, ms(m.wall)), append(cpu, ms(m.cpu))
 		}
 		slices.Sort(wall)

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"ratchet/internal/research/history"
 	"ratchet/internal/research/rules"
 	"ratchet/ledger"
+	"ratchet/sandbox"
 )
 
 // sound is everything that must hold of a site whose sessions have been
@@ -76,14 +78,14 @@ func (s *site) quiet() error {
 	return nil
 }
 
-// processes are those of the site, servers aside: they carry its folder in
-// their command line or their environment.
+// processes are those of the site, servers and workers without a job aside: they carry
+// its folder in their command line or their environment.
 func (s *site) processes() (found []string) {
 	dirs, _ := filepath.Glob("/proc/[0-9]*")
-	base := filepath.Dir(s.dir)
+	base, idle := filepath.Dir(s.dir), s.idleWorkers()
 
 	for _, d := range dirs {
-		if d == fmt.Sprintf("/proc/%d", os.Getpid()) {
+		if pid := filepath.Base(d); pid == strconv.Itoa(os.Getpid()) || slices.Contains(idle, pid) {
 			continue
 		}
 		line, _ := os.ReadFile(filepath.Join(d, "cmdline"))
@@ -98,6 +100,30 @@ func (s *site) processes() (found []string) {
 	}
 
 	return found
+}
+
+// idleWorkers are the processes that stay and have no job, by number.
+func (s *site) idleWorkers() (pids []string) {
+	busy := s.lockHolders("shrink.[a-z][0-9]*")
+
+	return slices.DeleteFunc(s.lockHolders("*.standby"), func(pid string) bool { return slices.Contains(busy, pid) })
+}
+
+// lockHolders are the processes that hold a lock among the jobs' files of a pattern.
+func (s *site) lockHolders(pattern string) (pids []string) {
+	paths, _ := filepath.Glob(filepath.Join(s.dir, ".git", "ratchet", "jobs", pattern))
+	for _, path := range paths {
+		if held, _ := sandbox.Locked(path); !held || pattern != "*.standby" && strings.Count(filepath.Base(path), ".") > 1 {
+			continue
+		}
+		text, _ := os.ReadFile(path)
+
+		if pid, _, _ := strings.Cut(string(text), "\n"); pid != "" {
+			pids = append(pids, pid)
+		}
+	}
+
+	return pids
 }
 
 // counted wants the numbers of experiments and runs without a gap, no job open,

@@ -3,10 +3,13 @@
 // the files that say so. Whether a job has ended is never asked here: that is a
 // record of the ledger.
 //
-//	a session          Host.Start ─→ the worker's process
+//	a session          Host.Start ─→ a worker's process, new or staying
 //	the worker         Host.Announce ─→ Presence.Report … ─→ Presence.Finish
 //	every session      Host.Status    (also of a worker that another session started)
-//	whoever stops it   Host.Stop
+//	who stops it       Host.Stop
+//
+// A worker may stay after its job and do the next (Stayer): that saves a process
+// start, an initialisation and an opening of everything for each experiment.
 //
 // Invariants:
 //
@@ -16,6 +19,9 @@
 //   - A Presence falls with the worker's process, however that ends, and no
 //     other process inherits it. Gone is reported only then: a session that
 //     reads Gone records the job as lost.
+//   - A worker that stays does a job only if it is equal to the process that would
+//     else be started for it: program file, arguments, folder, environment, users,
+//     limits, control groups, namespaces.
 //   - Nothing here is durable or part of a verdict. What a host says of a
 //     job may be lost with the machine; the records say what was measured.
 //

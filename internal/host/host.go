@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"time"
 
 	"ratchet/internal/research"
 )
@@ -16,8 +17,10 @@ type Job struct {
 // Launch is what a host needs to bring a worker to life.
 type Launch struct {
 	Job
-	Argv []string // the worker's command; its first word is looked up as by exec.LookPath
-	Dir  string   // where it is started: the root of the checkout
+	// Argv is the worker's command without the job: the host appends --campaign and
+	// --job, and may append --standby. Its first word is looked up as by exec.LookPath.
+	Argv []string
+	Dir  string // where it is started: the root of the checkout
 }
 
 // State is what can be seen of a job's worker.
@@ -44,10 +47,11 @@ type Status struct {
 // Host brings workers to life and watches them. Its methods may be called by any
 // number of goroutines and processes at once.
 type Host interface {
-	// Start brings the job's worker to life and returns once the worker has
-	// announced itself, or waits in a queue of the host. The job's record is in the
-	// ledger by then. The worker outlives the caller's process, and neither ctx
-	// nor a signal to the caller's group ends it.
+	// Start gives the job to a worker, a new process or one that stays (see Stayer),
+	// and returns once the worker has announced itself for the job, or waits in a
+	// queue of the host. The job's record is in the ledger by then. The worker
+	// outlives the caller's process, and neither ctx nor a signal to the caller's
+	// group ends it.
 	//
 	// Start is called once a job and is not idempotent: if a worker lives already,
 	// the second one fails at Announce and Start returns its error. After an error
@@ -70,8 +74,10 @@ type Host interface {
 	// and exits. Stop does not wait for it; asked is false when no worker could be
 	// asked, as before it has announced itself. It may be repeated, also after the
 	// job's end, and asks no other process than that worker: one that was given
-	// its number since is left alone. It has no error, since a caller asks until
-	// the ledger says that the job has ended.
+	// its number since, or another job, is left alone. It has no error, since a
+	// caller asks until the ledger says that the job has ended.
+	//
+	// Without an ID it asks every worker of the campaign that has no job to exit.
 	Stop(job Job) (asked bool)
 
 	// Announce is called by the worker, in its own process, before it does
@@ -97,3 +103,19 @@ type Presence interface {
 	// the end of the process does by itself. After Finish it does nothing.
 	Release()
 }
+
+// Stayer is a host whose workers may stay after a job and do the next one.
+type Stayer interface {
+	Host
+
+	// Serve is the life of a worker that stays, in its own process: it does the
+	// first job and those that Start hands over, one at a time, until none has come
+	// for idle, it was asked to end, or ctx is cancelled. standby is what Start
+	// appended as --standby; with "", or where another worker stays already, the
+	// first job is the only one. A job's error that nobody else learns of is printed.
+	Serve(ctx context.Context, standby string, first Job, idle time.Duration, do DoFunc) error
+}
+
+// DoFunc does one job to its end. It calls ready once: with nil when it has
+// announced itself for the job, or with its refusal.
+type DoFunc func(ctx context.Context, job Job, ready func(error)) error

@@ -2,10 +2,10 @@ package host
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -16,13 +16,18 @@ import (
 )
 
 // Local is the host of this machine: a worker is a process in a session of its
-// own. Of each job there are two files in its folder:
+// own. These are the files in its folder:
 //
-//	CAMPAIGN.JOB      locked by the worker while it lives; first line its process's
-//	                  number, second line its phase; both are written under the lock
-//	CAMPAIGN.JOB.log  what the worker prints, which is nothing where all is well
+//	CAMPAIGN.JOB          locked by the job's worker while it does the job; its lines are
+//	                      the process's number, its phase, and its standby key where it
+//	                      stays; they are written under the lock
+//	CAMPAIGN.KEY.standby  locked by the worker that stays (standby.go); its lines are the
+//	                      process's number and the secret of its socket
+//	CAMPAIGN.KEY.socket   where that worker takes jobs
+//	CAMPAIGN.KEY.log      what workers print, which is nothing where all is well
 type Local struct {
-	dir string
+	dir     string
+	standby string // the key of this process, as a worker that stays
 }
 
 // NewLocal is the host whose files lie in dir, a folder on a file system of this
@@ -33,19 +38,31 @@ func (h *Local) lockFile(job Job) string {
 	return filepath.Join(h.dir, job.Campaign+"."+string(job.ID))
 }
 
-func (h *Local) logFile(job Job) string { return h.lockFile(job) + ".log" }
-
-// Start is Host's. The worker acknowledges by sandbox.Ready once it has announced
-// itself; one that has not done so after half a minute is killed.
-func (h *Local) Start(_ context.Context, l Launch) error {
+// Start is Host's. A worker that stays and would be equal to a new one in all that
+// it inherits is given the job; else a new one is started. It acknowledges by
+// sandbox.Ready once it has announced itself; one that has not done so after half a
+// minute is killed.
+func (h *Local) Start(ctx context.Context, l Launch) error {
 	if err := os.MkdirAll(h.dir, 0o777); err != nil {
 		return err
 	}
 
-	return fault.At("supervisor.spawn", func() error {
-		_, err := sandbox.Detach(l.Argv, os.Environ(), l.Dir, h.logFile(l.Job))
+	key, err := standbyKey(l)
+	if err != nil {
+		return err
+	}
+
+	if taken, err := h.handOver(ctx, l.Job, key); taken {
+		return err
+	}
+	argv := slices.Concat(l.Argv, []string{"--campaign", l.Campaign, "--job", string(l.ID), "--standby", key})
+
+	err = fault.At("supervisor.spawn", func() error {
+		_, err := sandbox.Detach(argv, os.Environ(), l.Dir, h.standbyFile(l.Campaign, key, "log"))
 		return err
 	})
+
+	return err
 }
 
 // Status is Host's. The file is read before the lock is looked at: its text was
@@ -56,7 +73,7 @@ func (h *Local) Status(job Job) (Status, error) {
 	text, readErr := os.ReadFile(h.lockFile(job))
 	s := Status{Phase: "starting"}
 	if readErr == nil {
-		_, s.Phase = parseLockText(text)
+		s.Phase = parseLockText(text).phase
 	}
 
 	held, err := sandbox.Locked(h.lockFile(job))
@@ -72,46 +89,60 @@ func (h *Local) Status(job Job) (Status, error) {
 	return s, nil
 }
 
-// Stop is Host's: it sends SIGTERM. The process is looked up before the lock: if
-// the lock is held after that, and by the same process, its number was not given
-// to another one. A number in a file that nobody locks means nothing.
+// Stop is Host's. A worker that stays is asked by its socket, which names the job;
+// any other by SIGTERM. The process is looked up before the lock: if the lock is held
+// after that, and by the same process, its number was not given to another one. A
+// number in a file that nobody locks means nothing.
 func (h *Local) Stop(job Job) (asked bool) {
-	pid := h.readPid(job)
-	if pid <= 0 {
+	if job.ID == "" {
+		return h.dismiss(job.Campaign)
+	}
+
+	said := h.readLock(job)
+	if said.pid <= 0 {
 		return false
 	}
 
-	process, err := os.FindProcess(pid)
+	process, err := os.FindProcess(said.pid)
 	if err != nil {
 		return false
 	}
 	defer func() { _ = process.Release() }()
 
 	held, err := sandbox.Locked(h.lockFile(job))
-	if err != nil || !held || h.readPid(job) != pid {
+	if err != nil || !held || h.readLock(job).pid != said.pid {
 		return false
+	}
+
+	if said.standby != "" {
+		return h.askToStop(job, said.standby)
 	}
 
 	return process.Signal(syscall.SIGTERM) == nil
 }
 
-func (h *Local) readPid(job Job) int {
-	text, err := os.ReadFile(h.lockFile(job))
-	if err != nil {
-		return 0
-	}
-	pid, _ := parseLockText(text)
-
-	return pid
+// lockText is what a worker wrote into its job's lock.
+type lockText struct {
+	pid     int
+	phase   string
+	standby string // its key, "" where it does not stay
 }
 
-// parseLockText reads what a worker wrote into its lock's file.
-func parseLockText(text []byte) (pid int, phase string) {
-	first, rest, _ := strings.Cut(string(text), "\n")
-	pid, _ = strconv.Atoi(first)
-	phase, _, _ = strings.Cut(rest, "\n")
+func (h *Local) readLock(job Job) lockText {
+	text, err := os.ReadFile(h.lockFile(job))
+	if err != nil {
+		return lockText{}
+	}
 
-	return pid, phase
+	return parseLockText(text)
+}
+
+func parseLockText(text []byte) (said lockText) {
+	lines := append(strings.Split(string(text), "\n"), "", "")
+	said.pid, _ = strconv.Atoi(lines[0])
+	said.phase, said.standby = lines[1], lines[2]
+
+	return said
 }
 
 // Announce is Host's: it takes the job's lock.
@@ -148,7 +179,7 @@ type localPresence struct {
 // Report is Presence's.
 func (p *localPresence) Report(phase string) {
 	if p.lock != nil { // it is nil where a fault point left it out, and at the end
-		_ = p.lock.Write(fmt.Appendf(nil, "%d\n%s\n", os.Getpid(), phase))
+		_ = p.lock.Write(fmt.Appendf(nil, "%d\n%s\n%s\n", os.Getpid(), phase, p.host.standby))
 	}
 }
 
@@ -159,11 +190,6 @@ func (p *localPresence) Finish() error {
 		return nil
 	}
 	err := os.Remove(p.host.lockFile(p.job))
-
-	log := p.host.logFile(p.job)
-	if info, statErr := os.Stat(log); statErr == nil && info.Size() == 0 {
-		err = errors.Join(err, os.Remove(log))
-	}
 	p.Release()
 
 	return err

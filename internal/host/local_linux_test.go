@@ -1,7 +1,9 @@
 package host_test
 
 import (
+	"context"
 	"errors"
+	"flag"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -10,40 +12,65 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"ratchet/internal/host"
 	"ratchet/internal/host/hosttest"
 	"ratchet/internal/research"
-	"ratchet/sandbox"
 	_ "ratchet/sandbox/stage" // this binary is also the stage that detaches workers
 )
 
-// TestMain makes this binary a worker, too: its arguments are work, the host's
-// folder, the campaign and the job.
+// TestMain makes this binary a worker, too: see workerArgv.
 func TestMain(m *testing.M) {
-	if len(os.Args) == 5 && os.Args[1] == "work" {
-		os.Exit(work(os.Args[2], host.Job{Campaign: os.Args[3], ID: research.JobID(os.Args[4])}))
+	if len(os.Args) > 1 && os.Args[1] == "work" {
+		os.Exit(work(os.Args[2:]))
 	}
 	os.Exit(m.Run())
 }
 
-// work is the life of a worker that measures nothing.
-func work(dir string, job host.Job) int {
-	stop := make(chan os.Signal, 1)
-	signal.Notify(stop, syscall.SIGTERM)
+// workerArgv is the command of a worker that measures nothing. One that is patient
+// does a job until it is asked to stop; another one is done at once. It writes its
+// number into a file for each job, and waits for more for so long as idle.
+func workerArgv(t *testing.T, dir string, idle time.Duration, patient bool) []string {
+	t.Helper()
+	return []string{ownPath(t), "work", dir, idle.String(), strconv.FormatBool(patient)}
+}
 
-	p, err := host.NewLocal(dir).Announce(job)
-	if err == nil {
-		p.Report("measuring")
+// work is the life of such a worker. Its arguments are those of workerArgv, and what
+// the host appends.
+func work(args []string) int {
+	dir, rest := args[0], flag.NewFlagSet("work", flag.ContinueOnError)
+	idle, _ := time.ParseDuration(args[1])
+	campaign, id := rest.String("campaign", "", ""), rest.String("job", "", "")
+	key := rest.String("standby", "", "")
+
+	if rest.Parse(args[3:]) != nil {
+		return 2
 	}
-	sandbox.Ready(err)
 
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	local := host.NewLocal(dir)
+
+	err := local.Serve(ctx, *key, host.Job{Campaign: *campaign, ID: research.JobID(*id)}, idle,
+		func(ctx context.Context, job host.Job, ready func(error)) error {
+			presence, err := local.Announce(job)
+			if err != nil {
+				ready(err)
+				return err
+			}
+			presence.Report("measuring")
+			ran := []byte(strconv.Itoa(os.Getpid()))
+			err = os.WriteFile(filepath.Join(dir, "ran."+string(job.ID)), ran, 0o666)
+			ready(err)
+
+			if args[2] == "true" {
+				<-ctx.Done()
+			}
+
+			return errors.Join(err, presence.Finish())
+		})
 	if err != nil {
-		return 1
-	}
-	<-stop
-
-	if p.Finish() != nil {
 		return 1
 	}
 
@@ -53,26 +80,24 @@ func work(dir string, job host.Job) int {
 func TestLocal(t *testing.T) {
 	hosttest.TestHost(t, func(t *testing.T) hosttest.Subject {
 		dir := filepath.Join(t.TempDir(), "jobs")
-		lock := func(job host.Job) string { return filepath.Join(dir, job.Campaign+"."+string(job.ID)) }
 
 		return hosttest.Subject{
 			Host: host.NewLocal(dir),
-			Argv: func(job host.Job) []string {
-				return []string{ownPath(t), "work", dir, job.Campaign, string(job.ID)}
-			},
-			Kill: func(job host.Job) {
-				text, err := os.ReadFile(lock(job))
-				first, _, _ := strings.Cut(string(text), "\n")
+			Argv: workerArgv(t, dir, 0, true),
+			Kill: func(job host.Job) { kill(t, readPid(t, filepath.Join(dir, "sorting."+string(job.ID)))) },
+		}
+	})
+}
 
-				pid, convErr := strconv.Atoi(first)
-				if err := errors.Join(err, convErr); err != nil {
-					t.Fatal(err)
-				}
+// Workers that stay keep the same contract.
+func TestLocalStaying(t *testing.T) {
+	hosttest.TestHost(t, func(t *testing.T) hosttest.Subject {
+		dir := filepath.Join(t.TempDir(), "jobs")
 
-				if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
-					t.Fatal(err)
-				}
-			},
+		return hosttest.Subject{
+			Host: host.NewLocal(dir),
+			Argv: workerArgv(t, dir, time.Minute, true),
+			Kill: func(job host.Job) { kill(t, readPid(t, filepath.Join(dir, "sorting."+string(job.ID)))) },
 		}
 	})
 }
@@ -80,8 +105,31 @@ func TestLocal(t *testing.T) {
 func TestFake(t *testing.T) {
 	hosttest.TestHost(t, func(t *testing.T) hosttest.Subject {
 		fake := &hosttest.Fake{Work: func(_ host.Launch, p host.Presence) { p.Report("measuring") }}
-		return hosttest.Subject{Host: fake, Argv: func(host.Job) []string { return nil }, Kill: fake.Kill}
+		return hosttest.Subject{Host: fake, Kill: fake.Kill}
 	})
+}
+
+// readPid reads the number in the first line of the file.
+func readPid(t *testing.T, path string) int {
+	t.Helper()
+
+	text, err := os.ReadFile(path)
+	first, _, _ := strings.Cut(string(text), "\n")
+
+	pid, convErr := strconv.Atoi(first)
+	if err := errors.Join(err, convErr); err != nil {
+		t.Fatal(err)
+	}
+
+	return pid
+}
+
+func kill(t *testing.T, pid int) {
+	t.Helper()
+
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func ownPath(t *testing.T) string {
@@ -93,32 +141,6 @@ func ownPath(t *testing.T) string {
 	}
 
 	return path
-}
-
-// A worker of this machine that prints something leaves that for people to read.
-func TestLocalKeepsWhatAWorkerPrints(t *testing.T) {
-	dir, job := t.TempDir(), host.Job{Campaign: "sorting", ID: "x1"}
-	h := host.NewLocal(dir)
-	log := filepath.Join(dir, "sorting.x1.log")
-
-	for _, text := range []string{"", "panic: out of memory\n"} {
-		if err := os.WriteFile(log, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-
-		p, err := h.Announce(job)
-		if err != nil {
-			t.Fatal(err)
-		}
-
-		if err := p.Finish(); err != nil {
-			t.Fatal(err)
-		}
-
-		if got, err := os.ReadFile(log); text != "" && string(got) != text || text == "" && err == nil {
-			t.Errorf("the log with %q holds %q after the end, %v", text, got, err)
-		}
-	}
 }
 
 func TestLocalReportsWhyNoWorkerCame(t *testing.T) {
@@ -158,5 +180,26 @@ func TestLocalTellsAWorkerThatComesUpFromOneThatDied(t *testing.T) {
 		if h.Stop(job) {
 			t.Errorf("a file with %q that nobody locks names a process to stop", text)
 		}
+	}
+}
+
+func copyFile(t *testing.T, from, to string) {
+	t.Helper()
+
+	content, err := os.ReadFile(from)
+	if err == nil {
+		err = os.WriteFile(to, content, 0o755)
+	}
+
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func stopProcess(t *testing.T, pid int) {
+	t.Helper()
+
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
 	}
 }

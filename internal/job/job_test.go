@@ -53,7 +53,7 @@ func TestStartJobRecordsBeforeItStarts(t *testing.T) {
 	}
 
 	l := b.Fake.Launches()
-	want := []string{"ratchet", "supervise", "--campaign", "sorting", "--job", "m1", "--ledger", b.Ledger.Path(),
+	want := []string{"ratchet", "supervise", "--ledger", b.Ledger.Path(),
 		"-C", b.Root(), "--git-dir", b.Repo.GitDir(), "--common-dir", b.Repo.CommonDir()}
 
 	if len(l) != 1 || l[0].ID != "m1" || l[0].Dir != b.Root() || !slices.Equal(l[0].Argv, want) {

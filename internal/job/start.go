@@ -42,8 +42,6 @@ func StartJob(
 // error is why it can't.
 func StartWorker(ctx context.Context, co *checkout.Checkout, campaign string, id research.JobID) error {
 	argv := slices.Concat(co.Opt.Supervise, []string{
-		"--campaign", campaign,
-		"--job", string(id),
 		"--ledger", co.Ledger.Path(),
 		"-C", co.Repo.Root(),
 		"--git-dir", co.Repo.GitDir(),

@@ -29,7 +29,7 @@ import (
 //	  launchExperiment            recordProposal → the candidate's ref → job.StartWorker
 //	  awaitAndDecide              job.AwaitJob, then `decide: auto`
 //
-//	worker.RunWorker            in the worker's process, which outlives the call
+//	worker.DoJob                in the worker's process, which outlives the call
 //	  worker.judgeExperiment
 //	    prepareVersions           build candidate and incumbent, check the candidate
 //	    waitForTurn               one measurement at a time

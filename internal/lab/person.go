@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"ratchet/internal/checkout"
+	"ratchet/internal/host"
 	"ratchet/internal/job"
 	"ratchet/internal/research"
 	"ratchet/internal/research/contract"
@@ -35,6 +36,7 @@ func Abandon(ctx context.Context, co *checkout.Checkout, removeRefs bool) ([]str
 			return nil, err
 		}
 	}
+	co.Host.Stop(host.Job{Campaign: campaign.Name}) // the workers that stay
 
 	lines := []string{fmt.Sprintf("campaign %s is abandoned; its records stay in the ledger", campaign.Name)}
 	if removeRefs {

@@ -40,6 +40,7 @@ func StopLoop(ctx context.Context, co *checkout.Checkout, by string) (*LoopAnswe
 		}
 		out.Stopped = append(out.Stopped, job.Stopped{Status: "stopped", ID: id, Text: ended.Reason, Next: ended.Next})
 	}
+	co.Host.Stop(host.Job{Campaign: campaign.Name}) // the workers that stay
 
 	return out, nil
 }

@@ -175,7 +175,7 @@ func (r *runner) runStep(
 	}
 
 	if step == stepCheck && r.space.program().GPUs > 0 {
-		resources, err := r.acquireResources(ctx)
+		resources, err := r.acquireResources(ctx, 0)
 		if err != nil {
 			return "", err
 		}

@@ -38,6 +38,7 @@ func (w *worker) certifyHead(ctx context.Context) error {
 	// Fresh pairs of checkpoint and head, until the rule has decided.
 	rule, outlook := rules.NewAuto(campaign.Program), campaign.Outlook()
 	var observations []rules.Observation
+	defer w.endBlock()
 
 	for {
 		step := rule.NextPair(campaign.Rule, outlook, observations)
@@ -70,7 +71,7 @@ func (w *worker) recordCertificate(ctx context.Context, campaign *history.Campai
 	if end.Outcome == rules.RolledBack {
 		var err error
 		if end.Commit, err = w.commitRollback(ctx, campaign, end); err != nil {
-			return recordAbort(ctx, w.Checkout, w.campaign, w.id, err)
+			return recordAbort(ctx, w.Checkout, w.target(), err)
 		}
 	}
 
@@ -96,7 +97,7 @@ func (w *worker) recordCertificate(ctx context.Context, campaign *history.Campai
 		return w.revertChain(tx, now)
 	})
 	if err != nil {
-		return recordAbort(ctx, w.Checkout, w.campaign, w.id, err)
+		return recordAbort(ctx, w.Checkout, w.target(), err)
 	}
 
 	if end.Outcome == rules.Certified {

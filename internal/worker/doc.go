@@ -3,9 +3,10 @@
 // package that measures.
 //
 // A job is an experiment, a calibration, a measurement, an audit or a
-// certificate of the head. [RunWorker] is the whole life of the process that
-// does one; judge.go shows an experiment's in order. [Doctor] does the same work
-// in the caller's process, on a campaign that is thrown away.
+// certificate of the head. [RunWorker] is the whole life of a worker's process,
+// which does one job after another; [DoJob] does one, and judge.go shows an
+// experiment in order. [Doctor] does the same work in the caller's process, on a
+// campaign that is thrown away.
 //
 // What holds:
 //
@@ -18,6 +19,11 @@
 //   - Only the worker of an open job appends the job's runs, steps and end. The
 //     end is appended in a transaction that sees the job still open and, for a
 //     verdict or a certificate, the incumbent still the one that was measured.
+//   - Nothing of a job is known in the next one but what is on disk: everything
+//     that a job knows hangs on its own worker value, and no package-level variable
+//     remembers anything of a job (internal/house has the test).
+//   - The runs of a pair are one block: the measuring slot is held from the first to
+//     the last.
 //   - Nothing of the checkout is written. Versions and layers of runs lie in the
 //     workspace below the user's cache folder (workspace.go); a folder appears
 //     there by rename, or counts only once its mark exists.

@@ -40,19 +40,43 @@ func (d *gpuDriver) close() {
 // runResources is what a measured command has of the machine while it runs: the
 // measuring slot, or GPUs of its own, which do not share it.
 type runResources struct {
-	slot   *sandbox.Lock // nil with GPUs
+	slot   *sandbox.Lock // nil with GPUs, and where the block has it
 	lease  *gpu.Lease    // nil without GPUs
 	driver gpu.Driver    // the runner's; nil without GPUs
 }
 
-// acquireResources waits for what a measured command needs. Waiting counts against no budget.
-func (r *runner) acquireResources(ctx context.Context) (*runResources, error) {
+// acquireResources waits for what a measured command needs. Waiting counts against no
+// budget. The runs of one pair are a block: between them nobody else gets the slot,
+// so that both sides meet the same machine.
+func (r *runner) acquireResources(ctx context.Context, pair int) (*runResources, error) {
 	if r.space.program().GPUs > 0 {
 		return r.leaseGPUs(ctx)
 	}
-	slot, err := r.acquireSlot(ctx)
 
-	return &runResources{slot: slot}, err
+	if pair > 0 && r.block.pair == pair {
+		return &runResources{}, nil
+	}
+	r.endBlock()
+
+	slot, err := r.acquireSlot(ctx)
+	if err != nil || pair == 0 {
+		return &runResources{slot: slot}, err
+	}
+	r.block = block{pair: pair, slot: slot}
+
+	return &runResources{}, nil
+}
+
+// block is the pair of runs that has the measuring slot.
+type block struct {
+	pair int // 0 for none
+	slot *sandbox.Lock
+}
+
+// endBlock gives back the slot of the pair that was run last. Without one it does nothing.
+func (r *runner) endBlock() {
+	_ = r.block.slot.Release() // the lock falls with the file, whatever closing it says
+	r.block = block{}
 }
 
 // leaseGPUs waits for as many GPUs as the program asks for.

@@ -17,7 +17,7 @@ import (
 
 // This file is the life of one experiment in its worker, top to bottom:
 //
-//	1. RunWorker           announces itself to the host and acknowledges (worker.go)
+//	1. DoJob               announces itself to the host and acknowledges (worker.go)
 //	2. openWorkspace       finds or makes the campaign's folders (workspace.go)
 //	3. prepareVersions     builds incumbent and candidate, checks the candidate (build.go);
 //	                       other jobs of the campaign may be measured meanwhile
@@ -27,7 +27,7 @@ import (
 //	6. ensureCalibrated    where the noise is not known on this machine (calibrate.go)
 //	7. compareVersions     run after run, as the rule asks (makeRun, run.go); back to
 //	                       step 5 when the incumbent moves
-//	8. recordVerdict       appends experiment.judged, and the worker ends
+//	8. recordVerdict       appends experiment.judged; the worker waits for the next job
 //
 // A candidate that can't be built, checked or run goes from where it fails to
 // step 8, as invalid. A failure of the machine loses the job instead: run.lost.
@@ -168,6 +168,7 @@ func (r *runner) compareVersions(
 
 	rule := rules.NewRule(campaign.Program)
 	var observations []rules.Observation
+	defer r.endBlock()
 
 	for {
 		step := rule.Next(campaign.Rule, r.outlook, observations)

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"ratchet/internal/checkout"
+	"ratchet/internal/host"
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
 	"ratchet/internal/research/rules"
@@ -151,7 +152,7 @@ func (c *campaign) startCalibration() {
 
 // work does the job as its worker would, in this process.
 func (c *campaign) work(id research.JobID) error {
-	return worker.RunWorker(c.t.Context(), c.Checkout, "tiny", string(id))
+	return worker.DoJob(c.t.Context(), c.Checkout, host.Job{Campaign: "tiny", ID: id}, func(error) {})
 }
 
 // propose proposes an edit of the incumbent, and returns the experiment's number.

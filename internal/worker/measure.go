@@ -69,6 +69,8 @@ func (w *worker) makeMeasuredRuns(
 	}
 
 	var observations []rules.Observation
+	defer w.endBlock()
+
 	next := func() *rules.RunRequest {
 		return rules.NextMeasurementRun(measurement.JobStart, role, now.Rule.NoiseKind, observations)
 	}

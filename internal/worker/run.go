@@ -87,8 +87,8 @@ func (r *runner) attemptRun(
 		return tried.run, err
 	}
 
-	var err error // the slot or the GPUs are held until the run is recorded
-	if tried.resources, err = r.acquireResources(ctx); err != nil {
+	var err error // the slot or the GPUs are held until the run, or its pair, is recorded
+	if tried.resources, err = r.acquireResources(ctx, want.Pair); err != nil {
 		return tried.run, err
 	}
 	defer tried.resources.release(ctx)

@@ -22,38 +22,54 @@ import (
 	"ratchet/sandbox"
 )
 
-// worker does one job in a process of its own.
+// worker does one job.
 type worker struct {
 	*runner
 	presence host.Presence
 	turn     *os.File // its turn to measure; nil until waitForTurn
 }
 
-// RunWorker does the job to its end: it is the whole life of a worker's
-// process. It acknowledges (sandbox.Ready) once it has announced itself, waits
-// for its turn, and appends every run and the end. A cancelled ctx stops the
-// run under way and records that.
-// CodeBusy when the job has a worker already.
-func RunWorker(ctx context.Context, co *checkout.Checkout, campaign, jobID string) error {
-	id, err := research.ParseJobID(jobID)
-	if err != nil {
+// RunWorker is the whole life of a worker's process: it does the first job and,
+// where the host can hand over more (host.Stayer), those that come until none has
+// come for idle. A cancelled ctx stops the run under way and records that.
+// CodeBusy when the first job has a worker already.
+func RunWorker(ctx context.Context, co *checkout.Checkout, first host.Job, standby string, idle time.Duration) error {
+	do := func(ctx context.Context, job host.Job, ready func(error)) error {
+		return DoJob(ctx, co, job, ready)
+	}
+
+	if stayer, ok := co.Host.(host.Stayer); ok {
+		return stayer.Serve(ctx, standby, first, idle, do)
+	}
+
+	return do(ctx, first, sandbox.Ready)
+}
+
+// DoJob does one job to its end: it announces itself, waits for its turn, and
+// appends every run and the end. ready is called once, with nil when it has announced
+// itself and with its refusal otherwise. A cancelled ctx stops the run under way and
+// records that. Nothing of the job outlives the call but what is on disk.
+func DoJob(ctx context.Context, co *checkout.Checkout, target host.Job, ready func(error)) error {
+	if _, err := research.ParseJobID(string(target.ID)); err != nil {
+		ready(err)
 		return err
 	}
 
-	presence, err := co.Host.Announce(host.Job{Campaign: campaign, ID: id})
+	presence, err := co.Host.Announce(target)
 	if err != nil {
+		ready(err)
 		return err
 	}
 	defer presence.Release()
 	presence.Report("waiting for its turn")
 
-	err = fault.At("supervisor.ready", func() error { sandbox.Ready(nil); return nil })
+	err = fault.At("supervisor.ready", func() error { ready(nil); return nil })
 	if err == nil {
-		err = runJob(ctx, co, campaign, id, presence)
+		err = runJob(ctx, co, target, presence)
 	}
 
 	if err != nil {
-		return recordAbort(ctx, co, campaign, id, err)
+		return recordAbort(ctx, co, target, err)
 	}
 
 	return presence.Finish() // the end is recorded
@@ -61,44 +77,43 @@ func RunWorker(ctx context.Context, co *checkout.Checkout, campaign, jobID strin
 
 // recordAbort records the end of a job that could not record its own, and
 // returns cause.
-func recordAbort(
-	ctx context.Context, co *checkout.Checkout, campaign string, id research.JobID, cause error,
-) error {
+func recordAbort(ctx context.Context, co *checkout.Checkout, target host.Job, cause error) error {
 	if ctx.Err() != nil {
 		cause = errors.New("stopped by request")
 	}
 
 	return errors.Join(cause,
-		job.RecordLost(context.WithoutCancel(ctx), co, campaign, id, wording.ErrorLine(cause), nil))
+		job.RecordLost(context.WithoutCancel(ctx), co, target.Campaign, target.ID, wording.ErrorLine(cause), nil))
 }
 
 // runJob does the job in its own part of the workspace.
-func runJob(
-	ctx context.Context, co *checkout.Checkout, campaign string, id research.JobID, presence host.Presence,
-) error {
-	held, err := readCampaign(ctx, co, campaign)
+func runJob(ctx context.Context, co *checkout.Checkout, target host.Job, presence host.Presence) error {
+	held, err := readCampaign(ctx, co, target.Campaign)
 	if err != nil {
 		return err
 	}
 
-	if err := requireRunning(held, id); err != nil {
+	if err := requireRunning(held, target.ID); err != nil {
 		return err
 	}
 	notify.StartNotifier(co, held)
 
-	space, err := openWorkspace(ctx, co, held, id)
+	space, err := openWorkspace(ctx, co, held, target.ID)
 	if err != nil {
 		return err
 	}
 	defer space.close()
 
 	w := &worker{presence: presence}
-	w.runner = newRunner(co, space, id, w)
+	w.runner = newRunner(co, space, target.ID, w)
 	defer w.gpus.close()
 	defer func() { w.turn.Close() }() // of a nil turn it does nothing
 
 	return w.doJob(ctx)
 }
+
+// target is the job, as the host knows it.
+func (w *worker) target() host.Job { return host.Job{Campaign: w.campaign, ID: w.id} }
 
 // doJob does what a job of this kind is.
 func (w *worker) doJob(ctx context.Context) error {

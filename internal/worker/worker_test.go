@@ -255,8 +255,12 @@ func TestRefusals(t *testing.T) {
 	c := newCampaign(t, tinyFiles())
 	c.startCalibration()
 
-	if err := worker.RunWorker(t.Context(), c.Checkout, "tiny", "none"); err == nil {
-		t.Error("a job that is none was done")
+	var told error
+	none := host.Job{Campaign: "tiny", ID: "none"}
+
+	err := worker.DoJob(t.Context(), c.Checkout, none, func(err error) { told = err })
+	if err == nil || told == nil {
+		t.Errorf("a job that is none was done: %v, and %v was told", err, told)
 	}
 
 	presence, err := c.Host.Announce(host.Job{Campaign: "tiny", ID: "c1"})
@@ -274,7 +278,7 @@ func TestRefusals(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 
-	if err := worker.RunWorker(ctx, c.Checkout, "tiny", "c1"); err == nil {
+	if err := worker.RunWorker(ctx, c.Checkout, host.Job{Campaign: "tiny", ID: "c1"}, "", 0); err == nil {
 		t.Error("a job was done after its stop")
 	}
 

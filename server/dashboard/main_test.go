@@ -10,7 +10,9 @@ import (
 	"os/signal"
 	"path/filepath"
 	"ratchet/internal/checkout"
+	"ratchet/internal/host"
 	"ratchet/internal/render"
+	"ratchet/internal/research"
 	"ratchet/internal/worker"
 	"strings"
 	"syscall"
@@ -57,6 +59,7 @@ func withEnvironment(m *testing.M) int {
 func runWorker(args []string) int {
 	fs := flag.NewFlagSet("supervise", flag.ContinueOnError)
 	campaign, job := fs.String("campaign", "", ""), fs.String("job", "", "")
+	standby := fs.String("standby", "", "")
 	ledger, dir := fs.String("ledger", "", ""), fs.String("C", "", "")
 
 	gitDir, commonDir := fs.String("git-dir", "", ""), fs.String("common-dir", "", "")
@@ -69,7 +72,8 @@ func runWorker(args []string) int {
 
 	l, err := checkout.Open(ctx, checkout.Options{Dir: *dir, GitDir: *gitDir, CommonDir: *commonDir, Ledger: *ledger})
 	if err == nil {
-		err = worker.RunWorker(ctx, l, *campaign, *job)
+		first := host.Job{Campaign: *campaign, ID: research.JobID(*job)}
+		err = worker.RunWorker(ctx, l, first, *standby, time.Minute)
 	}
 	sandbox.Ready(err)
 

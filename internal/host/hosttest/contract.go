@@ -11,9 +11,9 @@ import (
 // Subject is a host under test, empty.
 type Subject struct {
 	Host host.Host
-	// Argv is the command of a worker that announces itself, reports "measuring",
-	// lives until it is asked to end, and finishes.
-	Argv func(job host.Job) []string
+	// Argv is the command, without the job, of a worker that announces itself, reports
+	// "measuring", lives until it is asked to end, and finishes.
+	Argv []string
 	// Kill ends the job's worker at once, as a crash does.
 	Kill func(job host.Job)
 }
@@ -44,7 +44,7 @@ func TestHost(t *testing.T, open func(t *testing.T) Subject) {
 		start(t, s, job)
 		defer s.Kill(job)
 
-		err := s.Host.Start(t.Context(), host.Launch{Job: job, Argv: s.Argv(job), Dir: t.TempDir()})
+		err := s.Host.Start(t.Context(), host.Launch{Job: job, Argv: s.Argv, Dir: t.TempDir()})
 		if !research.HasCode(err, research.CodeBusy) {
 			t.Errorf("a second worker: %v, want %s", err, research.CodeBusy)
 		}
@@ -101,7 +101,7 @@ func start(t *testing.T, subject Subject, job host.Job) {
 	t.Helper()
 
 	if err := subject.Host.Start(t.Context(),
-		host.Launch{Job: job, Argv: subject.Argv(job), Dir: t.TempDir()}); err != nil {
+		host.Launch{Job: job, Argv: subject.Argv, Dir: t.TempDir()}); err != nil {
 		t.Fatal(err)
 	}
 }
