@@ -15,7 +15,6 @@ var excused = map[string]string{
 	"ratchet/internal/release/run": "a command of the build, run by make snapshot",
 	"ratchet/internal/house/style": "prints what package house measures",
 	"ratchet/internal/house/cover": "this command",
-	"ratchet/internal/noschema":    "has nothing but panics",
 	"ratchet/examples":             "programs that the tests run",
 	"ratchet/examples/wordfreq":    "a program that the tests run",
 	"ratchet/internal/fault":       "its points are run by the tests of those that have them",
