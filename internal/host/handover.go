@@ -50,7 +50,7 @@ func standbyKey(l Launch) (string, error) {
 
 	digest := sha256.New()
 	for _, part := range []any{path, identifyFile(program), program.Size(), program.ModTime().UnixNano(), l.Argv[1:],
-		l.Dir, environment, inheritedState()} {
+		l.Args, l.Dir, environment, inheritedState()} {
 		fmt.Fprintf(digest, "%q\x00", part)
 	}
 

@@ -17,10 +17,10 @@ type Job struct {
 // Launch is what a host needs to bring a worker to life.
 type Launch struct {
 	Job
-	// Argv is the worker's command without the job: the host appends --campaign and
-	// --job, and may append --standby. Its first word is looked up as by exec.LookPath.
-	Argv []string
-	Dir  string // where it is started: the root of the checkout
+	// Argv is the worker's command; its first word is looked up as by exec.LookPath.
+	// The host appends --campaign and --job, perhaps --standby, and then Args.
+	Argv, Args []string
+	Dir        string // where it is started: the root of the checkout
 }
 
 // State is what can be seen of a job's worker.

@@ -55,7 +55,7 @@ func (h *Local) Start(ctx context.Context, l Launch) error {
 	if taken, err := h.handOver(ctx, l.Job, key); taken {
 		return err
 	}
-	argv := slices.Concat(l.Argv, []string{"--campaign", l.Campaign, "--job", string(l.ID), "--standby", key})
+	argv := slices.Concat(l.Argv, []string{"--campaign", l.Campaign, "--job", string(l.ID), "--standby", key}, l.Args)
 
 	err = fault.At("supervisor.spawn", func() error {
 		_, err := sandbox.Detach(argv, os.Environ(), l.Dir, h.standbyFile(l.Campaign, key, "log"))

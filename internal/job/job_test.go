@@ -56,7 +56,7 @@ func TestStartJobRecordsBeforeItStarts(t *testing.T) {
 	want := []string{"ratchet", "supervise", "--ledger", b.Ledger.Path(),
 		"-C", b.Root(), "--git-dir", b.Repo.GitDir(), "--common-dir", b.Repo.CommonDir()}
 
-	if len(l) != 1 || l[0].ID != "m1" || l[0].Dir != b.Root() || !slices.Equal(l[0].Argv, want) {
+	if len(l) != 1 || l[0].ID != "m1" || l[0].Dir != b.Root() || !slices.Equal(slices.Concat(l[0].Argv, l[0].Args), want) {
 		t.Errorf("launched %+v, want %q", l, want)
 	}
 

@@ -41,14 +41,17 @@ func StartJob(
 // has announced itself. A job whose worker can't start is recorded as lost; the
 // error is why it can't.
 func StartWorker(ctx context.Context, co *checkout.Checkout, campaign string, id research.JobID) error {
-	argv := slices.Concat(co.Opt.Supervise, []string{
-		"--ledger", co.Ledger.Path(),
-		"-C", co.Repo.Root(),
-		"--git-dir", co.Repo.GitDir(),
-		"--common-dir", co.Repo.CommonDir(),
+	err := co.Host.Start(ctx, host.Launch{
+		Job:  host.Job{Campaign: campaign, ID: id},
+		Argv: co.Opt.Supervise,
+		Args: []string{
+			"--ledger", co.Ledger.Path(),
+			"-C", co.Repo.Root(),
+			"--git-dir", co.Repo.GitDir(),
+			"--common-dir", co.Repo.CommonDir(),
+		},
+		Dir: co.Repo.Root(),
 	})
-
-	err := co.Host.Start(ctx, host.Launch{Job: host.Job{Campaign: campaign, ID: id}, Argv: argv, Dir: co.Repo.Root()})
 	if err != nil {
 		return RecordLost(ctx, co, campaign, id, "its worker could not be started", err)
 	}

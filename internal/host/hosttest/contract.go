@@ -11,7 +11,7 @@ import (
 // Subject is a host under test, empty.
 type Subject struct {
 	Host host.Host
-	// Argv is the command, without the job, of a worker that announces itself, reports
+	// Argv is the command of a worker that announces itself, reports
 	// "measuring", lives until it is asked to end, and finishes.
 	Argv []string
 	// Kill ends the job's worker at once, as a crash does.
