@@ -75,7 +75,7 @@ func (s *Server) pendingDecision(ctx context.Context, tool tools.Tool, args json
 	switch {
 	case isKeep:
 		return keepDecision(ctx, co, args)
-	case isStart && err != nil:
+	case isStart && code != "":
 		return startDecision(ctx, co, args)
 	}
 

@@ -21,7 +21,7 @@ import (
 func (co *Checkout) RequireUsable(ctx context.Context, doc *ProgramDocument) (source.Head, error) {
 	head, err := co.Repo.Head(ctx)
 	if err != nil {
-		return head, err
+		return head, co.explainLostBranch(ctx, err)
 	}
 
 	if err := co.Repo.RequireNoOperation(ctx); err != nil {
