@@ -3,6 +3,7 @@ package checkout
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"fmt"
 	"runtime"
 	"strings"
@@ -58,6 +59,12 @@ func (co *Checkout) MakeStartCommit(
 func (co *Checkout) RecordCampaignStart(
 	ctx context.Context, name string, doc *ProgramDocument, head source.Head, start, tree, branch string,
 ) error {
+	repository, err := co.RepositoryID()
+	if err != nil {
+		return err
+	}
+	id := rand.Text()
+
 	return co.Ledger.Update(ctx, func(tx *ledger.Tx) error {
 		_, err := tx.Campaign(name)
 		if err == nil {
@@ -70,6 +77,8 @@ func (co *Checkout) RecordCampaignStart(
 		}
 
 		body := history.CampaignStart{
+			ID:          id,
+			Repository:  repository,
 			Program:     doc.Program,
 			Digest:      doc.Digest,
 			ProgramPath: doc.Path,
