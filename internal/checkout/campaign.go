@@ -51,7 +51,7 @@ func (co *Checkout) ReadCampaign(tx *ledger.Tx, name string) (*history.Campaign,
 }
 
 // FindCampaign is the campaign that this checkout is about: the person's, else the one
-// whose branch is checked out, else the one that the nearest program names.
+// whose branch is checked out, else the nearest program's (campaignOfProgram).
 // Errors: CodeNoCampaign, with where a campaign is if there is one.
 func (co *Checkout) FindCampaign(ctx context.Context, tx *ledger.Tx) (*history.Campaign, error) {
 	if co.personCampaign != "" {
@@ -68,9 +68,11 @@ func (co *Checkout) FindCampaign(ctx context.Context, tx *ledger.Tx) (*history.C
 		return nil, research.Errorf(research.CodeNoCampaign, research.Describe(err).Next, "no campaign here: %w", err)
 	}
 
-	campaign, err := tx.Campaign(doc.Program.Name)
-	if research.Describe(err).Code == research.CodeNoCampaign {
-		return nil, research.Errorf(research.CodeNoCampaign, "call start_campaign",
+	head, _ := co.Repo.Head(ctx) // none before the first commit
+
+	campaign, err := campaignOfProgram(ctx, co, tx, doc, head)
+	if campaign == nil && err == nil {
+		err = research.Errorf(research.CodeNoCampaign, "call start_campaign",
 			"the campaign %q has not been started in this repository", doc.Program.Name)
 	}
 

@@ -59,7 +59,7 @@ func (co *Checkout) MakeStartCommit(
 func (co *Checkout) RecordCampaignStart(
 	ctx context.Context, name string, doc *ProgramDocument, head source.Head, start, tree, branch string,
 ) error {
-	repository, err := co.RepositoryID()
+	repository, err := RepositoryID(co)
 	if err != nil {
 		return err
 	}

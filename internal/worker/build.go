@@ -131,16 +131,11 @@ func (r *runner) checkVersion(ctx context.Context, id research.JobID, built *ver
 	return r.runStep(ctx, id, built, stepCheck, check)
 }
 
-// hasSetup says whether there is a layer that the contract's setup made.
-func (ws *workspace) hasSetup() bool {
-	return ws.program().Setup != "" && checkout.IsDir(treeIn(ws.setupDir()))
-}
-
 // runSetup runs the contract's setup once in each checkout, on the start's tree. reason
 // says why it failed, "" if it did not.
 func (r *runner) runSetup(ctx context.Context, id research.JobID) (reason string, err error) {
 	ws := r.space
-	made, dir := ws.setupStamp(), ws.setupDir()
+	made, dir := ws.stamps.setup, ws.setupDir()
 
 	if ws.program().Setup == "" || made.isIn(stampFile(dir)) {
 		return "", nil

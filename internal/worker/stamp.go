@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"ratchet/internal/checkout"
+	"ratchet/internal/research/history"
 	"strings"
+	"time"
 )
 
 // A stamp says in full what a cached folder is made from, a fact a line. The folder
@@ -47,32 +50,30 @@ func (s stamp) write(file string) error {
 // fills it bit by bit has come to its end.
 func stampFile(dir string) string { return filepath.Join(dir, "stamp") }
 
-// origin is what everything in the workspace is made from: this very campaign, of
-// this very repository, and its start.
-func (ws *workspace) origin() stamp {
-	campaign := ws.campaign
+// stamps are those of the folders of a workspace.
+type stamps struct {
+	campaign stamp // of everything in it: this very campaign, of this very repository, and its start
+	base     stamp // of the start's files
+	setup    stamp // of what the contract's setup made
+	version  stamp // of every version, but for its tree
+}
 
-	return stamp("").
-		with("repository", ws.repository).
-		with("git directory", ws.co.Repo.CommonDir()).
+// newStamps are the stamps of a campaign's workspace. Commands write the paths at which
+// they run into what they make, so each checkout has its own setup and versions.
+func newStamps(co *checkout.Checkout, repository string, campaign *history.Campaign) stamps {
+	start := stamp("").
+		with("repository", repository).
+		with("git directory", co.Repo.CommonDir()).
 		with("campaign", campaign.Name).
 		with("campaign id", campaign.ID).
-		with("started", campaign.StartedAt.String()).
+		with("started", campaign.StartedAt.UTC().Format(time.RFC3339Nano)).
 		with("start", campaign.Start).
 		with("start tree", campaign.StartTree)
+	built := start.with("contract", campaign.Digest).with("checkout", co.Repo.Root())
+
+	return stamps{campaign: start, base: start.with("folder", "base"), setup: built.with("folder", "setup"),
+		version: built.with("folder", "version")}
 }
 
-// baseStamp is of the start's tree.
-func (ws *workspace) baseStamp() stamp { return ws.origin().with("holds", "the start's files") }
-
-// builtStamp is of what a command of the contract makes. Commands write the paths at
-// which they run into what they make, so each checkout has its own.
-func (ws *workspace) builtStamp() stamp {
-	return ws.origin().with("contract", ws.campaign.Digest).with("checkout", ws.co.Repo.Root())
-}
-
-// setupStamp is of what the contract's setup made.
-func (ws *workspace) setupStamp() stamp { return ws.builtStamp().with("holds", "what the setup made") }
-
-// versionStamp is of the version with this tree.
-func (ws *workspace) versionStamp(tree string) stamp { return ws.builtStamp().with("tree", tree) }
+// versionOf is the stamp of the version with this tree.
+func (s stamps) versionOf(tree string) stamp { return s.version.with("tree", tree) }

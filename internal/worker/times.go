@@ -19,8 +19,8 @@ import (
 // returns when that time has come: what is built from files of the future would
 // look older than they are. That takes a second at most, where versions are made
 // one right after the other.
-func (ws *workspace) dateFiles(ctx context.Context, delta string) error {
-	at, err := ws.takeTime(ctx)
+func dateFiles(ctx context.Context, ws *workspace, delta string) error {
+	at, err := takeTime(ctx, ws)
 	if err != nil {
 		return err
 	}
@@ -53,7 +53,7 @@ func (ws *workspace) dateFiles(ctx context.Context, delta string) error {
 // but later than the setup and the start's build ended, and where there is a build
 // later than any version's of the campaign before it, in whatever checkout. A clock
 // that was set back changes nothing of that.
-func (ws *workspace) takeTime(ctx context.Context) (time.Time, error) {
+func takeTime(ctx context.Context, ws *workspace) (time.Time, error) {
 	file := filepath.Join(ws.dir, "times")
 
 	lock, err := sandbox.AcquireLock(ctx, file+".lock", time.Millisecond)

@@ -37,7 +37,7 @@ func (v *version) builtMark() string { return filepath.Join(v.dir, "built") }
 
 // versionAt is the version of a commit with this tree, made or not.
 func (ws *workspace) versionAt(commit, tree string) *version {
-	return &version{commit: commit, dir: filepath.Join(ws.versionsDir(), ws.versionStamp(tree).name())}
+	return &version{commit: commit, dir: filepath.Join(ws.versionsDir(), ws.stamps.versionOf(tree).name())}
 }
 
 // startVersion is the version of the campaign's start, made or not.
@@ -53,12 +53,12 @@ func (ws *workspace) makeVersion(ctx context.Context, commit string) (*version, 
 		return nil, err
 	}
 
-	made, wanted := ws.versionAt(commit, tree), ws.versionStamp(tree)
+	made, wanted := ws.versionAt(commit, tree), ws.stamps.versionOf(tree)
 	if wanted.isIn(stampFile(made.dir)) {
 		return made, nil
 	}
 
-	tmp, err := ws.makeFolder("version-", "delta")
+	tmp, err := makeFolder(ws.run, "version-", "delta")
 	if err != nil {
 		return nil, err
 	}
@@ -69,12 +69,12 @@ func (ws *workspace) makeVersion(ctx context.Context, commit string) (*version, 
 			return nil, err
 		}
 
-		if err := ws.dateFiles(ctx, delta); err != nil {
+		if err := dateFiles(ctx, ws, delta); err != nil {
 			return nil, err
 		}
 	}
 
-	return made, ws.installFolder(tmp, made.dir, wanted)
+	return made, installFolder(tmp, made.dir, wanted)
 }
 
 // versionLayers are the version's read-only layers, topmost first.
@@ -84,7 +84,7 @@ func (ws *workspace) versionLayers(built *version, withBuild bool) (layers []str
 	}
 	layers = append(layers, built.delta(), treeIn(ws.baseDir()))
 
-	if ws.hasSetup() {
+	if ws.program().Setup != "" && checkout.IsDir(treeIn(ws.setupDir())) {
 		layers = append(layers, treeIn(ws.setupDir()))
 	}
 
@@ -157,7 +157,7 @@ func (r *runner) liveVersions(ctx context.Context) (dirs []string, err error) {
 		made := stamp(text)
 
 		isLive := func(tree string) bool { return made.has("tree", tree) }
-		if strings.HasPrefix(string(made), string(r.space.origin())) && slices.ContainsFunc(trees, isLive) {
+		if strings.HasPrefix(string(made), string(r.space.stamps.campaign)) && slices.ContainsFunc(trees, isLive) {
 			dirs = append(dirs, dir)
 		}
 	}

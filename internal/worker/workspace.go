@@ -36,18 +36,18 @@ import (
 // setup; at the repository's own path. Of caches, a version's commands see its
 // own and the start's: no other version's, see version.go.
 type workspace struct {
-	co         *checkout.Checkout
-	campaign   *history.Campaign // as it was when the workspace was opened
-	repository string            // its id
-	dir        string
-	folder     string // of the program, slash-separated, relative to the root
-	run        string // this job's runs/<job>
-	tier       sandbox.Tier
-	binds      []sandbox.Bind      // folders outside the commit that runs see, read-only
-	unseen     []string            // dependency folders that exist but are not ignored, so that runs don't see them
-	tracked    map[string]string   // the start's tracked paths
-	siblings   map[string][]string // their names by folder; nil until hasTrackedFile makes it
-	commands   int                 // of this job, each with a folder of its own in run
+	co       *checkout.Checkout
+	campaign *history.Campaign // as it was when the workspace was opened
+	stamps   stamps
+	dir      string
+	folder   string // of the program, slash-separated, relative to the root
+	run      string // this job's runs/<job>
+	tier     sandbox.Tier
+	binds    []sandbox.Bind      // folders outside the commit that runs see, read-only
+	unseen   []string            // dependency folders that exist but are not ignored, so that runs don't see them
+	tracked  map[string]string   // the start's tracked paths
+	siblings map[string][]string // their names by folder; nil until hasTrackedFile makes it
+	commands int                 // of this job, each with a folder of its own in run
 }
 
 // openWorkspace finds or makes the campaign's workspace, and a folder in it for the
@@ -60,13 +60,13 @@ func openWorkspace(
 		return nil, err
 	}
 
-	repository, err := co.RepositoryID()
+	repository, err := checkout.RepositoryID(co)
 	if err != nil {
 		return nil, err
 	}
 
 	dir := filepath.Join(cache, campaign.Name)
-	ws := &workspace{co: co, campaign: campaign, repository: repository, dir: dir,
+	ws := &workspace{co: co, campaign: campaign, stamps: newStamps(co, repository, campaign), dir: dir,
 		folder: checkout.SlashDir(campaign.ProgramPath), run: filepath.Join(dir, "runs", string(id))}
 
 	if err := ws.removeDeadRuns(); err != nil {
@@ -108,13 +108,13 @@ func (ws *workspace) close() { _ = checkout.RemoveTree(ws.run) }
 // program is the campaign's contract.
 func (ws *workspace) program() *contract.Program { return &ws.campaign.Program }
 
-func (ws *workspace) baseDir() string { return filepath.Join(ws.dir, "base."+ws.baseStamp().name()) }
+func (ws *workspace) baseDir() string { return filepath.Join(ws.dir, "base."+ws.stamps.base.name()) }
 
 func (ws *workspace) homeDir() string { return filepath.Join(ws.dir, "home") }
 
 func (ws *workspace) versionsDir() string { return filepath.Join(ws.dir, "v") }
 
-func (ws *workspace) setupDir() string { return filepath.Join(ws.dir, "setup."+ws.setupStamp().name()) }
+func (ws *workspace) setupDir() string { return filepath.Join(ws.dir, "setup."+ws.stamps.setup.name()) }
 
 // treeIn is the layer in a base's or a setup's folder.
 func treeIn(dir string) string { return filepath.Join(dir, "tree") }
@@ -146,12 +146,12 @@ func detectTier(ctx context.Context, co *checkout.Checkout, cache string) (sandb
 
 // makeBase checks out the start commit, once.
 func (ws *workspace) makeBase(ctx context.Context) error {
-	made := ws.baseStamp()
+	made := ws.stamps.base
 	if made.isIn(stampFile(ws.baseDir())) {
 		return nil
 	}
 
-	tmp, err := ws.makeFolder("base-", "tree")
+	tmp, err := makeFolder(ws.run, "base-", "tree")
 	if err != nil {
 		return err
 	}
@@ -161,12 +161,12 @@ func (ws *workspace) makeBase(ctx context.Context) error {
 		return err
 	}
 
-	return ws.installFolder(tmp, ws.baseDir(), made)
+	return installFolder(tmp, ws.baseDir(), made)
 }
 
-// makeFolder makes a folder of this job, with an empty one in it.
-func (ws *workspace) makeFolder(prefix, inner string) (dir string, err error) {
-	if dir, err = os.MkdirTemp(ws.run, prefix); err == nil {
+// makeFolder makes a folder with an empty one in it.
+func makeFolder(below, prefix, inner string) (dir string, err error) {
+	if dir, err = os.MkdirTemp(below, prefix); err == nil {
 		err = errors.Join(os.Chmod(dir, 0o755), os.Mkdir(filepath.Join(dir, inner), 0o755))
 	}
 
@@ -181,7 +181,7 @@ func (ws *workspace) makeFolder(prefix, inner string) (dir string, err error) {
 // installFolder stamps what was prepared in tmp and makes it the folder path, or
 // removes it where another worker was faster with the same. What lies there
 // without the stamp was made from something else, and is removed.
-func (ws *workspace) installFolder(tmp, path string, made stamp) error {
+func installFolder(tmp, path string, made stamp) error {
 	if err := made.write(stampFile(tmp)); err != nil {
 		return err
 	}
