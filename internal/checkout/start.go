@@ -3,6 +3,7 @@ package checkout
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"fmt"
 	"path"
 	"runtime"
@@ -131,6 +132,12 @@ func NearestContract(tx *ledger.Tx, doc *ProgramDocument) (*history.Campaign, er
 func (co *Checkout) RecordCampaignStart(
 	ctx context.Context, name string, doc *ProgramDocument, head source.Head, start, tree, branch string,
 ) error {
+	repository, err := RepositoryID(co)
+	if err != nil {
+		return err
+	}
+	id := rand.Text()
+
 	return co.Ledger.Update(ctx, func(tx *ledger.Tx) error {
 		_, err := tx.Campaign(name)
 		if err == nil {
@@ -147,6 +154,8 @@ func (co *Checkout) RecordCampaignStart(
 		}
 
 		body := history.CampaignStart{
+			ID:          id,
+			Repository:  repository,
 			Program:     doc.Program,
 			Digest:      doc.Digest,
 			ProgramPath: doc.Path,

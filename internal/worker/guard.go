@@ -78,13 +78,13 @@ func isCodeFile(file string) bool {
 
 // plantedCode says what a version's build would have the evaluator load, "" if nothing.
 func (ws *workspace) plantedCode(v *version, changes []sandbox.Change) string {
-	start := ws.startVersionDir()
-	if ws.program().Measure == "" || start == "" || start == v.dir {
+	start := ws.startVersion()
+	if ws.program().Measure == "" || start.dir == v.dir {
 		return ""
 	}
 
 	fresh := slices.DeleteFunc(slices.Clone(changes), func(change sandbox.Change) bool {
-		_, err := os.Lstat(filepath.Join(start, "build", filepath.FromSlash(change.Path)))
+		_, err := os.Lstat(filepath.Join(start.build(), filepath.FromSlash(change.Path)))
 		return err == nil
 	})
 

@@ -25,11 +25,6 @@ func (ws *workspace) commandSpec(built *version, command string, seed uint64, wi
 			"make a run's folder: %w", err)
 	}
 
-	caches := ws.cacheLayers(built)
-	if checkout.IsDir(built.cache()) {
-		caches = append([]string{built.cache()}, caches...)
-	}
-
 	root, program := ws.co.Repo.Root(), ws.program()
 	repository := sandbox.View{
 		Root:  root,
@@ -39,7 +34,7 @@ func (ws *workspace) commandSpec(built *version, command string, seed uint64, wi
 	}
 	home := sandbox.View{
 		Root:  ws.homeDir(),
-		Lower: caches,
+		Lower: ws.cacheLayers(built),
 		Upper: filepath.Join(scratch, "home"),
 		Work:  filepath.Join(scratch, "homework"),
 	}
@@ -89,10 +84,7 @@ func (ws *workspace) evaluatorSpec(v *version, seed uint64, left string) (sandbo
 	}
 	spec.Views[0].Lower = append([]string{left}, spec.Views[0].Lower...)
 
-	spec.Views[1].Lower = nil
-	if start := ws.startVersionDir(); start != "" && checkout.IsDir(filepath.Join(start, "cache")) {
-		spec.Views[1].Lower = []string{filepath.Join(start, "cache")}
-	}
+	spec.Views[1].Lower = ws.cacheLayers(ws.startVersion())
 
 	return spec, nil
 }
