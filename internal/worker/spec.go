@@ -2,6 +2,7 @@ package worker
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -63,9 +64,10 @@ func (ws *workspace) commandSpec(built *version, command string, seed uint64, wi
 	}, nil
 }
 
-// discardLayers throws a command's own layers away.
-func (ws *workspace) discardLayers(spec sandbox.Spec) {
-	_ = checkout.RemoveTree(filepath.Dir(spec.Scratch))
+// discardLayers throws a command's own layers away. What is left when ctx ends goes
+// with the job's folder, or before the next job.
+func (ws *workspace) discardLayers(ctx context.Context, spec sandbox.Spec) {
+	_ = sandbox.RemoveTree(ctx, filepath.Dir(spec.Scratch))
 }
 
 // hiddenPaths is what no command of a program may read: secrets of the user, and the
