@@ -24,7 +24,7 @@ func runCopies(ctx context.Context, spec Spec) (Result, error) {
 	if err != nil {
 		return Result{}, roomError("make the run's folder", err)
 	}
-	defer removeAll(dir)
+	defer removeAll(ctx, dir)
 
 	tree, err := copies.Make(dir, spec.copyViews(), spec.copyBinds())
 	if err != nil {
@@ -78,17 +78,7 @@ func runCopies(ctx context.Context, spec Spec) (Result, error) {
 
 	result.Enforced["tree"] = treeHolds
 
-	if err := tree.Collect(); err != nil {
-		return Result{}, roomError("keep what the run changed", err)
-	}
-
-	if len(spec.Views) > 0 {
-		if result.Changes, err = spec.Views[0].listChanges(); err != nil {
-			return Result{}, roomError("list what the run changed", err)
-		}
-	}
-
-	return result, nil
+	return result, result.addChanges(ctx, spec.Views, tree.Collect)
 }
 
 func (s *Spec) copyViews() []copies.View {

@@ -2,12 +2,12 @@ package worker
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
 	"time"
 
-	"ratchet/internal/checkout"
 	"ratchet/internal/research"
 	"ratchet/internal/research/contract"
 	"ratchet/sandbox"
@@ -58,9 +58,10 @@ func (ws *workspace) commandSpec(built *version, command string, seed uint64, wi
 	}, nil
 }
 
-// discardLayers throws a command's own layers away.
-func (ws *workspace) discardLayers(spec sandbox.Spec) {
-	_ = checkout.RemoveTree(filepath.Dir(spec.Scratch))
+// discardLayers throws a command's own layers away. What is left when ctx ends goes
+// with the job's folder, or before the next job.
+func (ws *workspace) discardLayers(ctx context.Context, spec sandbox.Spec) {
+	_ = sandbox.RemoveTree(ctx, filepath.Dir(spec.Scratch))
 }
 
 // hiddenPaths is what no command of a program may read: secrets of the user, and the
