@@ -113,10 +113,10 @@ func closedFiles(dir string) (paths []string) {
 	return paths
 }
 
-// Sees says whether a confined run sees what the host has at a path without links,
-// or has something of its own there.
+// Sees says whether a confined run sees what the host has at a path without links, or
+// a view of its own there.
 func (s *Spec) Sees(path string) bool {
-	seen := slices.Concat(s.systemPaths(), shownDevices(), privateFolders(), []string{"/proc", "/dev/pts", "/dev/shm"})
+	seen := slices.Concat(s.systemPaths(), shownDevices(), []string{"/proc", "/dev/pts", "/dev/shm"})
 
 	for _, path := range slices.Concat(s.Shown, s.Writable) {
 		if real, err := filepath.EvalSymlinks(path); err == nil {
