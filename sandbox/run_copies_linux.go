@@ -43,8 +43,14 @@ func runCopies(ctx context.Context, spec Spec) (Result, error) {
 	plan.Env = append(plan.Env, mark)
 
 	if spec.Confined {
+		links := newLinkReader()
 		plan.Confine, plan.Unread = true, spec.hiddenOutside()
-		plan.Writable = append(append(spec.writableOutside(), dir), sharedMemory)
+		plan.Writable = append(append(spec.writableOutside(links), dir), sharedMemory)
+		plan.Readable = []string{"/proc"}
+
+		for _, c := range orderCovers(spec.listShown(links)) {
+			plan.Readable = append(plan.Readable, c.Path)
+		}
 	}
 
 	measured := slices.Clone(tree.Folders())

@@ -199,7 +199,7 @@ func (r *runner) scoreRun(ctx context.Context, tried *attempt) error {
 	}()
 
 	if run.Reason = describeFailure(tried.spec, tried.result); run.Reason != "" {
-		run.Reason += offlineHint(tried.spec, tried.result)
+		run.Reason += offlineHint(tried.spec, tried.result) + r.space.missedHint(tried.spec, tried.result)
 		return nil
 	}
 
@@ -246,7 +246,9 @@ func (r *runner) runEvaluator(ctx context.Context, tried *attempt, spec sandbox.
 	tried.run.Bytes += result.Output.Bytes
 
 	reason := describeFailure(spec, result)
-	if reason == "" {
+	if reason != "" {
+		reason += r.space.missedHint(spec, result)
+	} else {
 		reason = r.space.forbiddenChanges(result.Changes, true, false)
 	}
 

@@ -45,6 +45,8 @@ type workspace struct {
 	run      string // this job's runs/<job>
 	tier     sandbox.Tier
 	binds    []sandbox.Bind      // folders outside the commit that runs see, read-only
+	shown    []string            // paths outside of all this that runs see: toolchains, and the program's reads
+	hidden   []string            // what of that they don't
 	unseen   []string            // dependency folders that exist but are not ignored, so that runs don't see them
 	tracked  map[string]string   // the start's tracked paths
 	siblings map[string][]string // their names by folder; nil until hasTrackedFile makes it
@@ -85,16 +87,16 @@ func openWorkspace(
 		return nil, err
 	}
 
-	carried, err := ws.carryBinds(ctx)
-	if err != nil {
+	if ws.binds, err = ws.carryBinds(ctx); err != nil {
 		return nil, err
 	}
+	ws.shown, ws.hidden = ws.findToolchains(), ws.listHidden()
 
-	read, err := ws.readBinds()
+	paths, binds, err := ws.findReads()
 	if err != nil {
 		return nil, err
 	}
-	ws.binds = append(carried, read...)
+	ws.shown, ws.binds = append(ws.shown, paths...), append(ws.binds, binds...)
 
 	if ws.tracked, err = co.Repo.TrackedFiles(ctx, campaign.Start); err != nil {
 		return nil, err
