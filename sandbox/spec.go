@@ -69,6 +69,10 @@ type Spec struct {
 	Disk      int64         // bytes in the views' upper folders, TMPDIR and /tmp; also of any single file
 	CPU       time.Duration // user + system
 	MaxOutput int64         // bytes of output
+
+	// Result.CPU or Result.MaxRSS is what the run is judged by: where processes may
+	// have hidden from it, Result.Hidden says so. A limit on CPU implies it.
+	CountCPU, CountMaxRSS bool
 }
 
 // Network is what a run reaches.
@@ -95,6 +99,7 @@ type Result struct {
 	// bytes: the most that the tree was seen to hold at a time, every 20 ms; 0 when nothing looked
 	MaxTree   int64
 	Exceeded  string        // the limit that was exceeded: memory, processes, disk, cpu or output; else ""
+	Hidden    string        // why CPU or MaxRSS may lack what processes used, where they count; else ""
 	Slept     time.Duration // the machine was suspended for so long during the run
 	Output    Output
 	SinkErr   error             // the first error of Sink, which then saw no more
@@ -103,11 +108,12 @@ type Result struct {
 	Enforced  map[string]string // of what was asked: "enforced by …" or "not enforced: why"; see EnforcedKeys
 }
 
-// EnforcedKeys are the keys that Result.Enforced may have: tree, deadline and
-// privileges for every run, the others where the spec asks for them.
+// EnforcedKeys are the keys that Result.Enforced may have: tree, deadline,
+// privileges and calls for every run, the others where the spec asks for them.
+// Older records lack calls, ipc and accounting, which nothing enforced then.
 func EnforcedKeys() []string {
-	return []string{"tree", "deadline", "privileges", "view", "carry", "files", "network", "memory", "processes",
-		"disk", "cpu", "output"}
+	return []string{"tree", "deadline", "privileges", "calls", "ipc", "view", "carry", "files", "network", "memory",
+		"processes", "disk", "cpu", "accounting", "output"}
 }
 
 // Change is one difference between Views[0] before and after the run. A file

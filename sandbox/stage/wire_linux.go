@@ -67,6 +67,7 @@ type Plan struct {
 	Cgroup   int      // a descriptor: the version 2 cgroup to start the command in; 0: none
 	Wait     bool     // start the command only when a byte has come over the control socket
 	Limits   Limits
+	Children bool // watch which processes ignore SIGCHLD: the kernel does not count what their children use
 }
 
 // Kind is the first byte of a message from the stage.
@@ -95,7 +96,8 @@ type Message struct {
 	Survivors []int              // what could not be killed
 	Exceeded  string             // the sampled limit that ended the run: memory, processes or cpu
 	MaxTree   int64              // bytes: the most that the whole tree was seen to hold
-	Enforced  []string           // Started and Failed: what holds by now; key, value, key, value …
+	Ignored   string             // the first process that ignored SIGCHLD, "" if none was seen to; of Plan.Children
+	Enforced  []string           // what holds by now; key, value, key, value …
 }
 
 var errWire = errors.New("malformed message")
@@ -264,6 +266,7 @@ func (p *Plan) encodeConfinement(e *encoder) {
 	e.num(p.Limits.Memory)
 	e.num(p.Limits.Count)
 	e.num(int64(p.Limits.CPU))
+	e.flag(p.Children)
 }
 
 func (p *Plan) decodeConfinement(dec *decoder) {
@@ -276,6 +279,7 @@ func (p *Plan) decodeConfinement(dec *decoder) {
 	p.Writable, p.Unread, p.Cgroup, p.Wait = dec.strs(), dec.strs(), int(dec.num()), dec.flag()
 	p.Limits = Limits{FileSize: dec.num(), Tasks: dec.num(), Sample: time.Duration(dec.num()), Memory: dec.num(),
 		Count: dec.num(), CPU: time.Duration(dec.num())}
+	p.Children = dec.flag()
 }
 
 // ReadPlan reads an encoded plan.
@@ -331,6 +335,7 @@ func (m *Message) Encode() []byte {
 
 	enc.str(m.Exceeded)
 	enc.num(m.MaxTree)
+	enc.str(m.Ignored)
 	enc.strs(m.Enforced)
 
 	return enc.frame()
@@ -351,7 +356,7 @@ func ReadMessage(r io.Reader) (*Message, error) {
 		message.Survivors = append(message.Survivors, int(dec.num()))
 	}
 
-	message.Exceeded, message.MaxTree, message.Enforced = dec.str(), dec.num(), dec.strs()
+	message.Exceeded, message.MaxTree, message.Ignored, message.Enforced = dec.str(), dec.num(), dec.str(), dec.strs()
 	if dec.bad {
 		return nil, errWire
 	}
