@@ -44,7 +44,7 @@ func runCopies(ctx context.Context, spec Spec) (Result, error) {
 
 	if spec.Confined {
 		plan.Confine, plan.Unread = true, spec.hiddenOutside()
-		plan.Writable = append(append(spec.writableOutside(), dir), sharedMemory)
+		plan.Writable = append(append(spec.writableOutside(), dir), copies.SharedFolder)
 	}
 
 	measured := slices.Clone(tree.Folders())
@@ -52,10 +52,14 @@ func runCopies(ctx context.Context, spec Spec) (Result, error) {
 		measured = append(measured, temp)
 	}
 
+	shared, sharedErr := copies.ListShared()
+
 	result, err := supervise(ctx, spec, plan, &syscall.SysProcAttr{Setsid: true}, measured)
 	if err != nil {
 		return Result{}, err
 	}
+
+	result.Enforced["ipc"] = removeShared(shared, sharedErr)
 
 	treeHolds := "enforced by a subreaper, but what forks faster than it can be stopped may survive"
 	if result.Enforced["stage"] != "" { // what a dead stage left has lost its ancestor
@@ -89,6 +93,23 @@ func runCopies(ctx context.Context, spec Spec) (Result, error) {
 	}
 
 	return result, nil
+}
+
+// removeShared removes what the run left in shared memory, and says how the next run
+// is kept from it. before is what was there before, or why it could not be listed.
+func removeShared(before copies.Shared, err error) string {
+	if err == nil {
+		err = before.RemoveNew()
+	}
+
+	switch {
+	case err != nil:
+		return "not enforced: what the run left in shared memory could not be removed: " + err.Error()
+	case len(before) > 0:
+		return "enforced by removing what the run made, but what this user had there before can be changed"
+	}
+
+	return "enforced by removing what the run made"
 }
 
 func (s *Spec) copyViews() []copies.View {

@@ -54,6 +54,10 @@ func runNamespaces(ctx context.Context, spec Spec) (Result, error) {
 		}
 	}
 
+	if spec.Confined {
+		result.Enforced["ipc"] = "enforced by an IPC namespace"
+	}
+
 	if len(spec.Binds) > 0 {
 		result.Enforced["carry"] = "enforced by read-only bind mounts"
 	}
