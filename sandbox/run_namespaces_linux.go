@@ -50,6 +50,10 @@ func runNamespaces(ctx context.Context, spec Spec) (Result, error) {
 		result.Enforced["view"] = "enforced by an overlay"
 	}
 
+	if spec.Confined {
+		result.Enforced["ipc"] = "enforced by an IPC namespace"
+	}
+
 	if len(spec.Binds) > 0 {
 		result.Enforced["carry"] = "enforced by read-only bind mounts"
 	}

@@ -81,6 +81,10 @@ type Spec struct {
 	Disk      int64
 	CPU       time.Duration // user + system
 	MaxOutput int64         // bytes of output
+
+	// Result.CPU or Result.MaxRSS is what the run is judged by: where processes may
+	// have hidden from it, Result.Hidden says so. A limit on CPU implies it.
+	CountCPU, CountMaxRSS bool
 }
 
 // Network is what a run reaches.
@@ -108,6 +112,7 @@ type Result struct {
 	MaxTree   int64
 	Exceeded  string        // the limit that was exceeded: memory, processes, disk, depth, cpu or output; else ""
 	Unlisted  string        // why what the run left can't be listed, by its own fault; else "". Changes is nil then
+	Hidden    string        // why CPU or MaxRSS may lack what processes used, where they count; else ""
 	Slept     time.Duration // the machine was suspended for so long during the run
 	Output    Output
 	SinkErr   error             // the first error of Sink, which then saw no more
@@ -116,11 +121,12 @@ type Result struct {
 	Enforced  map[string]string // of what was asked: "enforced by …" or "not enforced: why"; see EnforcedKeys
 }
 
-// EnforcedKeys are the keys that Result.Enforced may have: tree, deadline and
-// privileges for every run, the others where the spec asks for them.
+// EnforcedKeys are the keys that Result.Enforced may have: tree, deadline,
+// privileges and calls for every run, the others where the spec asks for them.
+// Older records lack calls, ipc and accounting, which nothing enforced then.
 func EnforcedKeys() []string {
-	return []string{"tree", "deadline", "privileges", "view", "carry", "files", "network", "memory", "processes",
-		"disk", "cpu", "output"}
+	return []string{"tree", "deadline", "privileges", "calls", "ipc", "view", "carry", "files", "network", "memory",
+		"processes", "disk", "cpu", "accounting", "output"}
 }
 
 // CollectLimit is how long what a run left is moved to its place and listed, at most.

@@ -170,6 +170,8 @@ func (r *runner) specifyRun(tried *attempt) (err error) {
 		return err
 	}
 	tried.spec.Wall, tried.spec.Grace = time.Duration(program.Budget.Wall), time.Duration(program.Budget.Grace)
+	tried.spec.CountCPU = program.Metric.From.Kind == "cpu"
+	tried.spec.CountMaxRSS = program.Metric.From.Kind == "max_rss"
 
 	if program.Measure == "" { // otherwise only what the evaluator prints counts
 		tried.spec.Sink = tried.scan
