@@ -37,6 +37,10 @@ func resumeCampaign(
 			"the campaign %q has ended: %s", campaign.Name, campaign.Ended)
 	}
 
+	if err := co.RequireCommits(ctx, campaign); err != nil {
+		return nil, err
+	}
+
 	if err := repairRefs(ctx, co, campaign); err != nil {
 		return nil, err
 	}

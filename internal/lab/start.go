@@ -63,6 +63,10 @@ func StartCampaign(ctx context.Context, co *checkout.Checkout, req StartRequest)
 		return resumeCampaign(ctx, co, campaign, doc, head)
 	}
 
+	if err := acceptStart(ctx, co, name, doc, req.Accepted); err != nil {
+		return nil, err
+	}
+
 	notes, err := createCampaign(ctx, co, name, doc, head)
 	if err != nil {
 		return nil, err
@@ -307,6 +311,9 @@ func describeStart(
 type StartRequest struct {
 	Program string // path of program.md, "" for the one nearest the checkout's folder
 	Name    string // overrides the program's name, "" for the program's
+	// Accepted is a person's word for a further campaign with a contract of its own; the
+	// zero value where nobody was asked.
+	Accepted StartAcceptance
 }
 
 // Started is the answer to start_campaign.

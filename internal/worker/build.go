@@ -7,7 +7,6 @@ import (
 	"os"
 	"time"
 
-	"ratchet/internal/checkout"
 	"ratchet/internal/fault"
 	"ratchet/internal/research"
 	"ratchet/internal/research/contract"
@@ -99,7 +98,7 @@ func (r *runner) buildVersion(ctx context.Context, id research.JobID, built *ver
 
 	// What a build left that failed or was killed.
 	for _, dir := range []string{built.build(), built.cache()} {
-		if err := checkout.RemoveTree(dir); err != nil {
+		if err := sandbox.RemoveTree(ctx, dir); err != nil {
 			return "", err
 		}
 	}
@@ -113,7 +112,7 @@ func (r *runner) buildVersion(ctx context.Context, id research.JobID, built *ver
 	}
 	built.built = true
 
-	if err := r.space.requireQuota(); err != nil {
+	if err := r.space.requireQuota(ctx); err != nil {
 		return "", err
 	}
 
@@ -151,7 +150,7 @@ func (r *runner) runSetup(ctx context.Context, id research.JobID) (reason string
 		return "", nil
 	}
 
-	if err := errors.Join(checkout.RemoveTree(dir), makeGoModuleCache(), os.Mkdir(dir, 0o755)); err != nil {
+	if err := errors.Join(sandbox.RemoveTree(ctx, dir), makeGoModuleCache(), os.Mkdir(dir, 0o755)); err != nil {
 		return "", err
 	}
 
@@ -186,7 +185,7 @@ func (r *runner) runStep(
 	}
 
 	if step == stepCheck && r.space.program().GPUs > 0 {
-		resources, err := r.acquireResources(ctx, 0)
+		resources, err := r.leaseGPUs(ctx)
 		if err != nil {
 			return "", err
 		}
@@ -202,7 +201,7 @@ func (r *runner) runStep(
 		return "", fmt.Errorf("run the %s: %w", step, err)
 	}
 	reason = r.space.describeStepFailure(built, step, spec, result)
-	r.space.discardLayers(spec)
+	r.space.discardLayers(ctx, spec)
 
 	end := history.StepEnd{Job: id, Step: step, Commit: built.commit, OK: reason == "", Reason: reason,
 		Wall: result.Wall.Seconds(), Bytes: result.Output.Bytes}
@@ -253,18 +252,19 @@ func (ws *workspace) describeStepFailure(built *version, step string, spec sandb
 	result.Slept = 0 // nothing is measured here, and the deadline stood still meanwhile
 
 	if reason := describeFailure(spec, result); reason != "" {
-		return reason + offlineHint(spec, result)
+		return reason + offlineHint(spec, result) + ws.missedHint(spec, result)
 	}
 
 	switch step {
 	case stepCheck:
 		return ws.forbiddenChanges(result.Changes, true, false)
 	case stepBuild: // it may write files that are loaded as code, but none that replace the evaluator's
-		if reason := ws.forbiddenChanges(result.Changes, false, false); reason != "" {
+		changes := ws.newlyRestored(built, result.Changes)
+		if reason := ws.forbiddenChanges(changes, false, false); reason != "" {
 			return reason
 		}
 
-		return ws.plantedCode(built, result.Changes)
+		return ws.plantedCode(built, changes)
 	}
 
 	return ""

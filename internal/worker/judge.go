@@ -171,7 +171,7 @@ func (r *runner) compareVersions(
 
 	rule := rules.NewRule(campaign.Program)
 	var observations []rules.Observation
-	defer r.endBlock()
+	defer r.slot.release()
 
 	for {
 		step := rule.Next(campaign.Rule, r.outlook, observations)

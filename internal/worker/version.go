@@ -10,6 +10,7 @@ import (
 	"ratchet/internal/checkout"
 	"ratchet/internal/research"
 	"ratchet/ledger"
+	"ratchet/sandbox"
 )
 
 // version is one commit of the campaign, as layers.
@@ -127,7 +128,7 @@ func (r *runner) removeUnused(ctx context.Context, given ...*version) error {
 	for _, e := range entries {
 		path := filepath.Join(r.space.versionsDir(), e.Name())
 		if !slices.Contains(live, strings.TrimSuffix(path, ".lock")) {
-			_ = checkout.RemoveTree(path)
+			_ = sandbox.RemoveTree(ctx, path)
 		}
 	}
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"ratchet/internal/atomicfile"
 	"ratchet/internal/checkout"
@@ -44,6 +45,8 @@ type workspace struct {
 	run      string // this job's runs/<job>
 	tier     sandbox.Tier
 	binds    []sandbox.Bind      // folders outside the commit that runs see, read-only
+	shown    []string            // paths outside of all this that runs see: toolchains, and the program's reads
+	hidden   []string            // what of that they don't
 	unseen   []string            // dependency folders that exist but are not ignored, so that runs don't see them
 	tracked  map[string]string   // the start's tracked paths
 	siblings map[string][]string // their names by folder; nil until hasTrackedFile makes it
@@ -69,7 +72,7 @@ func openWorkspace(
 	ws := &workspace{co: co, campaign: campaign, stamps: newStamps(co, repository, campaign), dir: dir,
 		folder: checkout.SlashDir(campaign.ProgramPath), run: filepath.Join(dir, "runs", string(id))}
 
-	if err := ws.removeDeadRuns(); err != nil {
+	if err := ws.removeDeadRuns(ctx); err != nil {
 		return nil, err
 	}
 
@@ -84,16 +87,16 @@ func openWorkspace(
 		return nil, err
 	}
 
-	carried, err := ws.carryBinds(ctx)
-	if err != nil {
+	if ws.binds, err = ws.carryBinds(ctx); err != nil {
 		return nil, err
 	}
+	ws.shown, ws.hidden = ws.findToolchains(), ws.listHidden()
 
-	read, err := ws.readBinds()
+	paths, binds, err := ws.findReads()
 	if err != nil {
 		return nil, err
 	}
-	ws.binds = append(carried, read...)
+	ws.shown, ws.binds = append(ws.shown, paths...), append(ws.binds, binds...)
 
 	if ws.tracked, err = co.Repo.TrackedFiles(ctx, campaign.Start); err != nil {
 		return nil, err
@@ -102,8 +105,17 @@ func openWorkspace(
 	return ws, ws.makeBase(ctx)
 }
 
-// close removes the layers of this job's runs.
-func (ws *workspace) close() { _ = checkout.RemoveTree(ws.run) }
+// closeLimit is how long the end of a job may wait for the removal of its runs' layers.
+const closeLimit = 5 * time.Second
+
+// close removes the layers of this job's runs. What takes too long is removed before
+// the next job.
+func (ws *workspace) close() {
+	ctx, stop := context.WithTimeout(context.Background(), closeLimit)
+	defer stop()
+
+	_ = sandbox.RemoveTree(ctx, ws.run)
+}
 
 // program is the campaign's contract.
 func (ws *workspace) program() *contract.Program { return &ws.campaign.Program }
@@ -202,7 +214,7 @@ func installFolder(tmp, path string, made stamp) error {
 
 // removeDeadRuns removes what dead workers left of their runs, and of this job's
 // own earlier ones.
-func (ws *workspace) removeDeadRuns() error {
+func (ws *workspace) removeDeadRuns(ctx context.Context) error {
 	entries, err := os.ReadDir(filepath.Dir(ws.run))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -214,7 +226,7 @@ func (ws *workspace) removeDeadRuns() error {
 			continue
 		}
 
-		if err := checkout.RemoveTree(filepath.Join(filepath.Dir(ws.run), e.Name())); err != nil {
+		if err := sandbox.RemoveTree(ctx, filepath.Join(filepath.Dir(ws.run), e.Name())); err != nil {
 			return err
 		}
 	}
@@ -226,10 +238,14 @@ func (ws *workspace) removeDeadRuns() error {
 const cacheQuota = 20 << 30
 
 // requireQuota refuses to go on when the campaign's workspace holds too much.
-func (ws *workspace) requireQuota() error {
+func (ws *workspace) requireQuota(ctx context.Context) error {
 	var sum int64
 
 	err := filepath.WalkDir(ws.dir, func(_ string, d fs.DirEntry, err error) error {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+
 		if err != nil || !d.Type().IsRegular() {
 			return nil // a vanished file counts nothing
 		}

@@ -100,6 +100,10 @@ type (
 		Checkout    string           `json:"checkout"`
 		Machine     string           `json:"machine"`
 		Version     string           `json:"version"` // of Ratchet
+		// By is how a person accepted the contract of a further campaign of a repository,
+		// "" where nobody was asked: it is the first, has the contract of another, or began
+		// before persons were asked.
+		By Way `json:"by,omitempty"`
 	}
 	// ContractAcceptance is the body of contract.accepted: a person agreed to a changed front matter.
 	ContractAcceptance struct {
