@@ -25,7 +25,7 @@ func detect(ctx context.Context, dir string) (Tier, string, error) {
 	if err != nil {
 		return "", "", roomError("make a folder for a trial run", err)
 	}
-	defer removeAll(probe)
+	defer removeAll(context.WithoutCancel(ctx), probe)
 
 	at := func(name string) string { return filepath.Join(probe, name) }
 	for _, name := range []string{"root", "lower", "carry"} {

@@ -66,12 +66,25 @@ type Spec struct {
 	Hidden  []string
 	Network Network // "": NetworkOn
 
+	// Begin, if not nil, is called when everything is prepared, right before the
+	// command's first process is started; the run is not made when it fails. End, if
+	// not nil, is called once after it, as soon as nothing of the run lives or is known
+	// to die, before anything that the run left is looked at.
+	Begin func(ctx context.Context) error
+	End   func()
+
 	// Limits of the whole tree. Zero is no limit; what goes beyond ends the run at once.
-	Memory    int64         // bytes
-	Processes int           // and their threads, at a time
-	Disk      int64         // bytes in the views' upper folders, TMPDIR and /tmp; also of any single file
+	Memory    int64 // bytes
+	Processes int   // and their threads, at a time
+	// bytes in the views' upper folders, TMPDIR and /tmp; also of any single file. Each file, link and
+	// folder counts as 4 KiB at least
+	Disk      int64
 	CPU       time.Duration // user + system
 	MaxOutput int64         // bytes of output
+
+	// Result.CPU or Result.MaxRSS is what the run is judged by: where processes may
+	// have hidden from it, Result.Hidden says so. A limit on CPU implies it.
+	CountCPU, CountMaxRSS bool
 }
 
 // Network is what a run reaches.
@@ -97,7 +110,9 @@ type Result struct {
 	MaxRSS    int64         // bytes, of the largest single process
 	// bytes: the most that the tree was seen to hold at a time, every 20 ms; 0 when nothing looked
 	MaxTree   int64
-	Exceeded  string        // the limit that was exceeded: memory, processes, disk, cpu or output; else ""
+	Exceeded  string        // the limit that was exceeded: memory, processes, disk, depth, cpu or output; else ""
+	Unlisted  string        // why what the run left can't be listed, by its own fault; else "". Changes is nil then
+	Hidden    string        // why CPU or MaxRSS may lack what processes used, where they count; else ""
 	Slept     time.Duration // the machine was suspended for so long during the run
 	Output    Output
 	SinkErr   error             // the first error of Sink, which then saw no more
@@ -106,25 +121,34 @@ type Result struct {
 	Enforced  map[string]string // of what was asked: "enforced by …" or "not enforced: why"; see EnforcedKeys
 }
 
-// EnforcedKeys are the keys that Result.Enforced may have: tree, deadline and
-// privileges for every run, the others where the spec asks for them.
+// EnforcedKeys are the keys that Result.Enforced may have: tree, deadline,
+// privileges and calls for every run, the others where the spec asks for them.
+// Older records lack calls, ipc and accounting, which nothing enforced then.
 func EnforcedKeys() []string {
-	return []string{"tree", "deadline", "privileges", "view", "carry", "files", "network", "memory", "processes",
-		"disk", "cpu", "output"}
+	return []string{"tree", "deadline", "privileges", "calls", "ipc", "view", "carry", "files", "network", "memory",
+		"processes", "disk", "cpu", "accounting", "output"}
 }
 
-// Change is one difference between Views[0] before and after the run. A file
-// that was rewritten with the same content and mode is none.
+// CollectLimit is how long what a run left is moved to its place and listed, at most.
+const CollectLimit = 2 * time.Minute
+
+// RunOverhead is how much longer than Wall and Grace Begin and End may lie apart, on a
+// machine that is very busy.
+const RunOverhead = time.Minute
+
+// Change is one difference between Views[0] before and after the run.
 type Change struct {
 	Path string // slash-separated, relative to Root
-	Kind string // Written, Deleted or Dir
+	Kind string // Written, Restored, Deleted or Dir
 }
 
 // Kinds of changes.
 const (
 	Written = layers.Written // a file, link or other non-folder is new, or has other content, mode or type
-	Deleted = layers.Deleted // it is gone; a deleted folder is listed with everything that was in it
-	Dir     = layers.Dir     // a folder is new or has another mode
+	// it is as it was, but was changed and put back meanwhile or, in tier namespaces, opened for writing
+	Restored = layers.Restored
+	Deleted  = layers.Deleted // it is gone; a deleted folder is listed with everything that was in it
+	Dir      = layers.Dir     // a folder is new or has another mode
 )
 
 // Slept is how long the machine was suspended while the boot clock advanced by

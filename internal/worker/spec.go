@@ -2,13 +2,13 @@ package worker
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"time"
 
-	"ratchet/internal/checkout"
 	"ratchet/internal/research"
 	"ratchet/internal/research/contract"
 	"ratchet/sandbox"
@@ -26,11 +26,6 @@ func (ws *workspace) commandSpec(built *version, command string, seed uint64, wi
 			"make a run's folder: %w", err)
 	}
 
-	caches := ws.cacheLayers(built)
-	if checkout.IsDir(built.cache()) {
-		caches = append([]string{built.cache()}, caches...)
-	}
-
 	root, program := ws.co.Repo.Root(), ws.program()
 	repository := sandbox.View{
 		Root:  root,
@@ -40,7 +35,7 @@ func (ws *workspace) commandSpec(built *version, command string, seed uint64, wi
 	}
 	home := sandbox.View{
 		Root:  ws.homeDir(),
-		Lower: caches,
+		Lower: ws.cacheLayers(built),
 		Upper: filepath.Join(scratch, "home"),
 		Work:  filepath.Join(scratch, "homework"),
 	}
@@ -65,9 +60,10 @@ func (ws *workspace) commandSpec(built *version, command string, seed uint64, wi
 	}, nil
 }
 
-// discardLayers throws a command's own layers away.
-func (ws *workspace) discardLayers(spec sandbox.Spec) {
-	_ = checkout.RemoveTree(filepath.Dir(spec.Scratch))
+// discardLayers throws a command's own layers away. What is left when ctx ends goes
+// with the job's folder, or before the next job.
+func (ws *workspace) discardLayers(ctx context.Context, spec sandbox.Spec) {
+	_ = sandbox.RemoveTree(ctx, filepath.Dir(spec.Scratch))
 }
 
 // listHidden lists what no command of a program may read, though it should lie in
@@ -98,10 +94,7 @@ func (ws *workspace) evaluatorSpec(v *version, seed uint64, left string) (sandbo
 	}
 	spec.Views[0].Lower = append([]string{left}, spec.Views[0].Lower...)
 
-	spec.Views[1].Lower = nil
-	if start := ws.startVersionDir(); start != "" && checkout.IsDir(filepath.Join(start, "cache")) {
-		spec.Views[1].Lower = []string{filepath.Join(start, "cache")}
-	}
+	spec.Views[1].Lower = ws.cacheLayers(ws.startVersion())
 
 	return spec, nil
 }

@@ -18,7 +18,11 @@ const (
 	llRead     = 1 << 2
 	llList     = 1 << 3
 	llMakeChar = 1 << 6
+	llMakeDir  = 1 << 7
+	llMakeSock = 1 << 9
+	llMakeFIFO = 1 << 10
 	llMakeBlk  = 1 << 11
+	llMakeLink = 1 << 12
 	llRefer    = 1 << 13 // from ABI 2
 	llTruncate = 1 << 14 // from ABI 3
 	llIoctl    = 1 << 15 // from ABI 5
@@ -28,6 +32,9 @@ const (
 	llReadOnly = llExecute | llRead | llList
 	llOfFiles  = llExecute | llWrite | llRead | llTruncate | llIoctl // what a rule on a file may give
 )
+
+// sharedMemory is the folder of POSIX shared memory.
+const sharedMemory = "/dev/shm"
 
 // writableDevices are what every run may write to, besides its terminals.
 func writableDevices() []string {
@@ -88,9 +95,14 @@ func (s *stage) makeLandlockRules() (int, error) {
 		}
 	}
 
-	const all = 1<<63 - 1
+	const all = 1<<63 - 1 &^ (llMakeChar | llMakeBlk)
 	for _, path := range s.listWritable() {
-		if err := rules.allow(path, all&^(llMakeChar|llMakeBlk)); err != nil {
+		rights := uint64(all)
+		if path == sharedMemory && !s.plan.Namespaces { // the host's: only what can be removed after the run
+			rights &^= llMakeDir | llMakeSock | llMakeFIFO | llMakeLink
+		}
+
+		if err := rules.allow(path, rights); err != nil {
 			return 0, err
 		}
 	}

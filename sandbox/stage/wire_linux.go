@@ -77,6 +77,7 @@ type Plan struct {
 	Cgroup                     int  // a descriptor: the version 2 cgroup to start the command in; 0: none
 	Wait                       bool // start the command only when a byte has come over the control socket
 	Limits                     Limits
+	Children                   bool // watch which processes ignore SIGCHLD: the kernel does not count what their children use
 }
 
 // Kind is the first byte of a message from the stage.
@@ -105,7 +106,8 @@ type Message struct {
 	Survivors []int              // what could not be killed
 	Exceeded  string             // the sampled limit that ended the run: memory, processes or cpu
 	MaxTree   int64              // bytes: the most that the whole tree was seen to hold
-	Enforced  []string           // Started and Failed: what holds by now; key, value, key, value …
+	Ignored   string             // the first process that ignored SIGCHLD, "" if none was seen to; of Plan.Children
+	Enforced  []string           // what holds by now; key, value, key, value …
 }
 
 var errWire = errors.New("malformed message")
@@ -284,6 +286,7 @@ func (p *Plan) encodeConfinement(e *encoder) {
 	e.num(p.Limits.Memory)
 	e.num(p.Limits.Count)
 	e.num(int64(p.Limits.CPU))
+	e.flag(p.Children)
 }
 
 func (p *Plan) decodeConfinement(dec *decoder) {
@@ -303,6 +306,7 @@ func (p *Plan) decodeConfinement(dec *decoder) {
 	p.Cgroup, p.Wait = int(dec.num()), dec.flag()
 	p.Limits = Limits{FileSize: dec.num(), Tasks: dec.num(), Sample: time.Duration(dec.num()), Memory: dec.num(),
 		Count: dec.num(), CPU: time.Duration(dec.num())}
+	p.Children = dec.flag()
 }
 
 // ReadPlan reads an encoded plan.
@@ -358,6 +362,7 @@ func (m *Message) Encode() []byte {
 
 	enc.str(m.Exceeded)
 	enc.num(m.MaxTree)
+	enc.str(m.Ignored)
 	enc.strs(m.Enforced)
 
 	return enc.frame()
@@ -378,7 +383,7 @@ func ReadMessage(r io.Reader) (*Message, error) {
 		message.Survivors = append(message.Survivors, int(dec.num()))
 	}
 
-	message.Exceeded, message.MaxTree, message.Enforced = dec.str(), dec.num(), dec.strs()
+	message.Exceeded, message.MaxTree, message.Ignored, message.Enforced = dec.str(), dec.num(), dec.str(), dec.strs()
 	if dec.bad {
 		return nil, errWire
 	}
