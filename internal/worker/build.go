@@ -252,7 +252,7 @@ func (ws *workspace) describeStepFailure(built *version, step string, spec sandb
 	result.Slept = 0 // nothing is measured here, and the deadline stood still meanwhile
 
 	if reason := describeFailure(spec, result); reason != "" {
-		return reason + offlineHint(spec, result) + ws.missedHint(spec, result)
+		return reason + offlineHint(spec, result) + missedHint(ws, spec, result)
 	}
 
 	switch step {

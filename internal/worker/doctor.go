@@ -138,7 +138,7 @@ func (h *Health) examine(ctx context.Context, scratch *scratchCampaign, canary b
 func (h *Health) noteMachine(space *workspace) error {
 	h.Tier = string(space.tier)
 	h.Gives, h.Lacks = sandbox.Promises(space.tier)
-	h.Sees = space.listSeen()
+	h.Sees = listSeen(space)
 	h.Unseen = unseenFolders(space.tier)
 
 	dir, shared, err := sandbox.LockDir()

@@ -201,7 +201,7 @@ func (r *runner) scoreRun(ctx context.Context, tried *attempt) error {
 	}()
 
 	if run.Reason = describeFailure(tried.spec, tried.result); run.Reason != "" {
-		run.Reason += offlineHint(tried.spec, tried.result) + r.space.missedHint(tried.spec, tried.result)
+		run.Reason += offlineHint(tried.spec, tried.result) + missedHint(r.space, tried.spec, tried.result)
 		return nil
 	}
 
@@ -249,7 +249,7 @@ func (r *runner) runEvaluator(ctx context.Context, tried *attempt, spec sandbox.
 
 	reason := describeFailure(spec, result)
 	if reason != "" {
-		reason += r.space.missedHint(spec, result)
+		reason += missedHint(r.space, spec, result)
 	} else {
 		reason = r.space.forbiddenChanges(result.Changes, true, false)
 	}

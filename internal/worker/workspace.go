@@ -90,7 +90,7 @@ func openWorkspace(
 	if ws.binds, err = ws.carryBinds(ctx); err != nil {
 		return nil, err
 	}
-	ws.shown, ws.hidden = ws.findToolchains(), ws.listHidden()
+	ws.shown, ws.hidden = findToolchains(ws), ws.listHidden()
 
 	paths, binds, err := ws.findReads()
 	if err != nil {
