@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"runtime"
+	"slices"
 	"strings"
 
 	"ratchet/internal/research"
@@ -31,7 +33,42 @@ func (co *Checkout) RequireUsable(ctx context.Context, doc *ProgramDocument) (so
 		}
 	}
 
+	if err := co.RequireHands(ctx, doc, head.Commit); err != nil {
+		return head, err
+	}
+
 	return head, co.Repo.RequireIdentity(ctx)
+}
+
+// RequireHands refuses a program whose `hands` would let a candidate replace, or lay code
+// beside, what the start tracks.
+func (co *Checkout) RequireHands(ctx context.Context, doc *ProgramDocument, start string) error {
+	if len(doc.Program.Hands) == 0 {
+		return nil
+	}
+
+	tracked, err := co.Repo.TrackedFiles(ctx, start)
+	if err != nil {
+		return err
+	}
+	folder := SlashDir(doc.Path)
+
+	for _, file := range slices.Sorted(maps.Keys(tracked)) {
+		name := file
+		if folder != "." {
+			var ok bool
+			if name, ok = strings.CutPrefix(file, folder+"/"); !ok {
+				continue
+			}
+		}
+
+		if why := doc.Program.HandsTracked(name); why != "" {
+			return research.Errorf(research.CodeProgram, fmt.Sprintf("change the line hands: [%s] there, and call again",
+				strings.Join(doc.Program.Hands, ", ")), "%s: %s", doc.Path, why)
+		}
+	}
+
+	return nil
 }
 
 // MakeStartCommit is HEAD's commit, or a new one on it with the program as it is now.

@@ -17,8 +17,7 @@ import (
 	"ratchet/sandbox"
 )
 
-// buildSides builds a version for each side. Each reads the caches of the one
-// before it, the first those of the incumbent, so that only differences are built.
+// buildSides builds a version for each side.
 func (r *runner) buildSides(ctx context.Context, commits map[rules.Side]string) (reason string, err error) {
 	campaign, err := r.readCampaign(ctx)
 	if err != nil {
@@ -30,8 +29,7 @@ func (r *runner) buildSides(ctx context.Context, commits map[rules.Side]string) 
 		return "", err
 	}
 
-	// Make the versions, from the oldest to the newest.
-	before, wanted := incumbent, []*version{}
+	var wanted []*version
 
 	for _, side := range []rules.Side{rules.Start, rules.Checkpoint, rules.Incumbent, rules.Candidate} {
 		commit, ok := commits[side]
@@ -44,11 +42,7 @@ func (r *runner) buildSides(ctx context.Context, commits map[rules.Side]string) 
 			return "", err
 		}
 
-		if built.dir != before.dir {
-			built.parent = before
-		}
-
-		r.versions[side], before = built, built
+		r.versions[side] = built
 		wanted = append(wanted, built)
 	}
 
@@ -65,10 +59,42 @@ func (r *runner) buildSides(ctx context.Context, commits map[rules.Side]string) 
 	return "", nil
 }
 
-// buildVersion builds a version once. The mark of success is a file, so that a
-// worker that dies leaves nothing that counts as built. reason says why the
-// version does not build, "" if it does.
+// buildVersion builds a version once, and before it the start's, if the program needs
+// that: builds read the start's caches, and an evaluator sees the start's tree. reason
+// says why the version does not build, "" if it does.
 func (r *runner) buildVersion(ctx context.Context, id research.JobID, built *version) (reason string, err error) {
+	program := r.space.program()
+	if program.Build == "" && program.Measure == "" {
+		return "", nil
+	}
+
+	if r.space.start == nil {
+		if r.space.start, err = r.space.makeVersion(ctx, r.space.campaign.Start); err != nil {
+			return "", err
+		}
+	}
+
+	if start := r.space.start; start.dir != built.dir {
+		if reason, err = r.buildOnce(ctx, id, start); reason != "" {
+			reason = "the start itself no longer builds: " + reason
+		}
+
+		if reason != "" || err != nil {
+			return reason, err
+		}
+	}
+
+	return r.buildOnce(ctx, id, built)
+}
+
+// builtMark is the file that says that a version was built, from the start's caches
+// alone. (Versions marked "built" are of an older Ratchet: their builds read what
+// those of other candidates had left.)
+const builtMark = "built-alone"
+
+// buildOnce builds a version unless that was done. The mark of success is a file, so
+// that a worker that dies leaves nothing that counts as built.
+func (r *runner) buildOnce(ctx context.Context, id research.JobID, built *version) (reason string, err error) {
 	build := r.space.program().Build
 	if build == "" || built.built {
 		return "", nil
@@ -80,7 +106,7 @@ func (r *runner) buildVersion(ctx context.Context, id research.JobID, built *ver
 	}
 	defer lock.Release()
 
-	mark := filepath.Join(built.dir, "built")
+	mark := filepath.Join(built.dir, builtMark)
 	if _, err := os.Stat(mark); err == nil {
 		built.built = true
 		return "", nil
@@ -190,7 +216,7 @@ func (r *runner) runStep(
 	if err != nil {
 		return "", fmt.Errorf("run the %s: %w", step, err)
 	}
-	reason = r.space.describeStepFailure(built, step, spec, result)
+	reason = r.space.describeStepFailure(step, spec, result)
 	r.space.discardLayers(spec)
 
 	end := history.StepEnd{Job: id, Step: step, Commit: built.commit, OK: reason == "", Reason: reason,
@@ -218,13 +244,7 @@ func (ws *workspace) stepSpec(built *version, step, command string) (sandbox.Spe
 
 	switch step {
 	case stepBuild:
-		inherited, err := ws.inheritCaches(built)
-		if err != nil {
-			return spec, err
-		}
-
-		spec.Views[0].Upper = built.build()
-		spec.Views[1].Lower, spec.Views[1].Upper = inherited, built.cache()
+		spec.Views[0].Upper, spec.Views[1].Upper = built.build(), built.cache()
 	case stepSetup: // it fetches, into the folders where toolchains look for what was fetched
 		spec.Views[0].Upper = ws.setupDir()
 		spec.Network, spec.Writable = sandbox.NetworkOn, toolchainDirs()
@@ -243,23 +263,16 @@ func (ws *workspace) stepSpec(built *version, step, command string) (sandbox.Spe
 }
 
 // describeStepFailure says what is wrong with a step that has ended, "" if nothing.
-func (ws *workspace) describeStepFailure(built *version, step string, spec sandbox.Spec, result sandbox.Result) string {
+func (ws *workspace) describeStepFailure(step string, spec sandbox.Spec, result sandbox.Result) string {
 	result.Slept = 0 // nothing is measured here, and the deadline stood still meanwhile
 
 	if reason := describeFailure(spec, result); reason != "" {
 		return reason + offlineHint(spec, result)
 	}
 
-	switch step {
-	case stepCheck:
-		return ws.forbiddenChanges(result.Changes, true, false)
-	case stepBuild: // it may write files that are loaded as code, but none that replace the evaluator's
-		if reason := ws.forbiddenChanges(result.Changes, false, false); reason != "" {
-			return reason
-		}
-
-		return ws.plantedCode(built, result.Changes)
+	if step == stepSetup {
+		return ""
 	}
 
-	return ""
+	return ws.forbiddenChanges(result.Changes, step == stepCheck) // a build may make code
 }

@@ -86,7 +86,6 @@ func (r *runner) prepareVersions(ctx context.Context, experiment *history.Experi
 	if err != nil {
 		return "", err
 	}
-	candidate.parent = incumbent
 	r.versions[rules.Incumbent], r.versions[rules.Candidate] = incumbent, candidate
 
 	if err := r.removeUnused(ctx, incumbent, candidate); err != nil {

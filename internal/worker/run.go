@@ -167,17 +167,22 @@ func (r *runner) scoreRun(ctx context.Context, tried *attempt) error {
 		return nil
 	}
 
-	if run.Reason = r.space.forbiddenChanges(tried.result.Changes, true, program.Measure != ""); run.Reason != "" {
+	if run.Reason = r.space.forbiddenChanges(tried.result.Changes, program.Measure == ""); run.Reason != "" {
 		return nil
 	}
 	left := tried.spec.Views[0].Upper // what the run wrote
 
 	if program.Measure != "" {
-		evaluator, err := r.space.evaluatorSpec(tried.version, run.Seed, left)
+		evaluator, why, err := r.space.evaluatorSpec(tried.version, run.Seed, left)
 		if err != nil {
 			return err
 		}
 		defer r.space.discardLayers(evaluator)
+
+		if why != "" {
+			run.Reason = "measure: " + why
+			return nil
+		}
 
 		if err := r.runEvaluator(ctx, tried, evaluator); err != nil || run.Reason != "" {
 			return err
@@ -186,6 +191,9 @@ func (r *runner) scoreRun(ctx context.Context, tried *attempt) error {
 	}
 
 	run.Samples, run.Reason = r.space.collectSamples(tried.scan, tried.result, left)
+	if program.Measure != "" {
+		run.Reason = r.space.completeReason(run.Reason, tried.result.Changes)
+	}
 
 	return nil
 }
@@ -206,13 +214,13 @@ func (r *runner) runEvaluator(ctx context.Context, tried *attempt, spec sandbox.
 	tried.output = append(append(tried.output, "\n--- measure ---\n"...), result.Output.Text()...)
 	tried.run.Bytes += result.Output.Bytes
 
-	reason := describeFailure(spec, result)
-	if reason == "" {
-		reason = r.space.forbiddenChanges(result.Changes, true, false)
-	}
-
-	if reason != "" {
-		tried.run.Reason = "measure: " + reason
+	switch reason := describeFailure(spec, result); {
+	case reason != "":
+		tried.run.Reason = "measure: " + reason + r.space.handsHint(tried.result.Changes, result.Output.Text())
+	default:
+		if reason = r.space.forbiddenChanges(result.Changes, false); reason != "" {
+			tried.run.Reason = "measure: " + reason
+		}
 	}
 
 	return nil

@@ -25,11 +25,6 @@ func (ws *workspace) commandSpec(built *version, command string, seed uint64, wi
 			"make a run's folder: %w", err)
 	}
 
-	caches := ws.cacheLayers(built)
-	if checkout.IsDir(built.cache()) {
-		caches = append([]string{built.cache()}, caches...)
-	}
-
 	root, program := ws.co.Repo.Root(), ws.program()
 	repository := sandbox.View{
 		Root:  root,
@@ -39,7 +34,7 @@ func (ws *workspace) commandSpec(built *version, command string, seed uint64, wi
 	}
 	home := sandbox.View{
 		Root:  ws.homeDir(),
-		Lower: caches,
+		Lower: ws.cacheLayers(built),
 		Upper: filepath.Join(scratch, "home"),
 		Work:  filepath.Join(scratch, "homework"),
 	}
@@ -77,22 +72,4 @@ func (ws *workspace) hiddenPaths() []string {
 	}
 
 	return hidden
-}
-
-// evaluatorSpec is the command `measure` on what a run left in the layer left. Its
-// HOME has nothing that a candidate's build wrote: of what builds leave there it
-// gets what the start's left.
-func (ws *workspace) evaluatorSpec(v *version, seed uint64, left string) (sandbox.Spec, error) {
-	spec, err := ws.commandSpec(v, ws.program().Measure, seed, true)
-	if err != nil {
-		return spec, err
-	}
-	spec.Views[0].Lower = append([]string{left}, spec.Views[0].Lower...)
-
-	spec.Views[1].Lower = nil
-	if start := ws.startVersionDir(); start != "" && checkout.IsDir(filepath.Join(start, "cache")) {
-		spec.Views[1].Lower = []string{filepath.Join(start, "cache")}
-	}
-
-	return spec, nil
 }

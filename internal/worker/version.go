@@ -3,7 +3,6 @@ package worker
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -19,7 +18,6 @@ import (
 type version struct {
 	commit string
 	dir    string
-	parent *version // whose caches its build reads; nil for none
 	built  bool
 }
 
@@ -71,26 +69,6 @@ func (ws *workspace) versionName(tree string) string {
 	return fmt.Sprintf("%s.%s.%x", tree[:20], ws.campaign.Digest[:8], root[:4])
 }
 
-// startVersionDir is the folder of the start's version, built under this contract at
-// whatever path; "" where there is none.
-func (ws *workspace) startVersionDir() string {
-	prefix := ws.campaign.StartTree[:20] + "." + ws.campaign.Digest[:8] + "."
-
-	entries, _ := os.ReadDir(ws.versionsDir())
-	for _, e := range entries {
-		if !strings.HasPrefix(e.Name(), prefix) {
-			continue
-		}
-
-		dir := filepath.Join(ws.versionsDir(), e.Name())
-		if _, err := os.Stat(filepath.Join(dir, "built")); err == nil {
-			return dir
-		}
-	}
-
-	return ""
-}
-
 // versionLayers are the version's read-only layers, topmost first.
 func (ws *workspace) versionLayers(built *version, withBuild bool) (layers []string) {
 	if withBuild && ws.program().Build != "" {
@@ -105,48 +83,23 @@ func (ws *workspace) versionLayers(built *version, withBuild bool) (layers []str
 	return layers
 }
 
-// cacheLayers are the cache layers that a version's build may read, topmost first.
-func (ws *workspace) cacheLayers(v *version) []string {
-	text, err := os.ReadFile(filepath.Join(v.dir, "caches.json"))
-
-	var dirs []string
-	if err != nil || json.Unmarshal(text, &dirs) != nil {
-		return nil
+// cacheLayers are the layers of HOME that a version's commands read, topmost first: what
+// its own build left there, and what the start's did. No other candidate's build
+// reaches them.
+func (ws *workspace) cacheLayers(v *version) (layers []string) {
+	if checkout.IsDir(v.cache()) {
+		layers = append(layers, v.cache())
 	}
 
-	return slices.DeleteFunc(dirs, func(d string) bool { return !checkout.IsDir(d) })
-}
-
-// maxCaches bounds the cache layers under a build: the oldest, which holds the
-// bulk, and the newest ones. A cache may miss; it may not be wrong.
-const maxCaches = 6
-
-// inheritCaches notes which caches v's build reads: its parent's own, then what its
-// parent read. The list is cut in the middle.
-func (ws *workspace) inheritCaches(built *version) ([]string, error) {
-	var dirs []string
-
-	if built.parent != nil {
-		if checkout.IsDir(built.parent.cache()) {
-			dirs = append(dirs, built.parent.cache())
-		}
-		dirs = append(dirs, ws.cacheLayers(built.parent)...)
+	if start := ws.start; start != nil && start.dir != v.dir && checkout.IsDir(start.cache()) {
+		layers = append(layers, start.cache())
 	}
 
-	if len(dirs) > maxCaches {
-		dirs = append(dirs[:maxCaches-1], dirs[len(dirs)-1])
-	}
-
-	text, err := json.Marshal(dirs)
-	if err != nil {
-		return nil, err
-	}
-
-	return dirs, os.WriteFile(filepath.Join(built.dir, "caches.json"), text, 0o666)
+	return layers
 }
 
 // removeUnused removes every version that nothing needs: neither given, nor of an
-// open job, nor the incumbent or the checkpoint, nor read, for its caches, by one that is.
+// open job, nor the start, the incumbent or the checkpoint.
 func (r *runner) removeUnused(ctx context.Context, given ...*version) error {
 	live, err := r.liveVersions(ctx)
 	if err != nil {
@@ -160,9 +113,6 @@ func (r *runner) removeUnused(ctx context.Context, given ...*version) error {
 	used := map[string]bool{}
 	for _, dir := range live {
 		used[dir] = true
-		for _, cache := range r.space.cacheLayers(&version{dir: dir}) {
-			used[filepath.Dir(cache)] = true
-		}
 	}
 
 	entries, _ := os.ReadDir(r.space.versionsDir())
@@ -211,7 +161,7 @@ func (r *runner) liveTrees(ctx context.Context) (trees, commits []string, err er
 		if err != nil {
 			return err
 		}
-		trees, commits = []string{campaign.IncumbentTree, campaign.CheckpointTree}, nil
+		trees, commits = []string{campaign.StartTree, campaign.IncumbentTree, campaign.CheckpointTree}, nil
 
 		for _, id := range campaign.Open {
 			if id.Kind() == research.ExperimentJob {

@@ -23,14 +23,14 @@ import (
 //	base/                 the start commit's whole tree, made once, never written again
 //	setup.<contract>/     what the setup command added to it
 //	v/<tree>.<contract>/  a version: delta/ the edited files, build/ what its build
-//	                      made, cache/ what its build added to the caches of
-//	                      toolchains; a candidate and the keep commit made of it
-//	                      are one version
+//	                      made, cache/ what its build added to the start's caches
+//	                      of toolchains; a candidate and the keep commit made of
+//	                      it are one version
 //	home/                 the mount point of HOME inside a run
 //	runs/<job>/           the runs' own layers, thrown away
 //
 // What a run sees is, topmost first: its own fresh layer, build, delta, base,
-// setup; at the repository's own path. Only a kept version's cache is passed on.
+// setup; at the repository's own path. Only the start's cache is passed on.
 type workspace struct {
 	co       *checkout.Checkout
 	campaign *history.Campaign // as it was when the workspace was opened
@@ -38,11 +38,11 @@ type workspace struct {
 	folder   string // of the program, slash-separated, relative to the root
 	run      string // this job's runs/<job>
 	tier     sandbox.Tier
-	binds    []sandbox.Bind      // folders outside the commit that runs see, read-only
-	unseen   []string            // dependency folders that exist but are not ignored, so that runs don't see them
-	tracked  map[string]string   // the start's tracked paths
-	siblings map[string][]string // their names by folder; nil until hasTrackedFile makes it
-	commands int                 // of this job, each with a folder of its own in run
+	binds    []sandbox.Bind    // folders outside the commit that runs see, read-only
+	unseen   []string          // dependency folders that exist but are not ignored, so that runs don't see them
+	tracked  map[string]string // the start's tracked paths
+	start    *version          // nil until it is needed: see buildVersion
+	commands int               // of this job, each with a folder of its own in run
 }
 
 // openWorkspace finds or makes the campaign's workspace, and a folder in it for the

@@ -71,6 +71,7 @@ func TestParseProgramReadsEveryKey(t *testing.T) {
 			{Name: "errors", Max: &zero},
 		},
 		Setup: "npm ci", Build: "go build -o bench .", Run: "./bench", Measure: "./score out.json",
+		Hands: []string{"out.json", "plots"},
 		Check: "go test ./...", Budget: contract.Budget{
 			Wall: contract.Duration(6 * time.Minute), Grace: contract.Duration(5 * time.Second),
 			GPU: contract.Duration(5 * time.Minute), GPUClock: "first_use",
@@ -186,7 +187,7 @@ func TestParseProgramRefuses(t *testing.T) {
 		{"", "guard: []", `program.md:7: unknown key "guard"; did you mean "guards"?`},
 		{"", "wall: 5m", `program.md:7: unknown key "wall"; did you mean "budget.wall"?`},
 		{"", "frobnicate: 1",
-			`program.md:7: unknown key "frobnicate"; valid: name, edit, metric, guards, setup, build, run, measure, check, budget, campaign, gpus, parallel, network, env, reads, writes, carry, search, assumptions, decide, notify, stall`},
+			`program.md:7: unknown key "frobnicate"; valid: name, edit, metric, guards, setup, build, run, measure, hands, check, budget, campaign, gpus, parallel, network, env, reads, writes, carry, search, assumptions, decide, notify, stall`},
 		{"  better: lower", "  better: lower\n  nois: auto",
 			`program.md:6: unknown key "metric.nois"; did you mean "metric.noise"?`},
 		{"", "guards:\n  - {name: a, max: 1}\n  - {name: b, max_grwth: 1%}",
