@@ -25,7 +25,7 @@ budget: {wall: 20s, grace: 1s}
 `
 
 // handsScore is an evaluator that loads whatever it finds.
-const handsScore = `for file in planted.sh lib/planted.sh deep/planted.sh "$HOME/planted.sh"; do test -e "$file" && . "$file"; done
+const handsScore = `for file in ./planted.sh lib/planted.sh deep/planted.sh "$HOME/planted.sh"; do test -e "$file" && . "$file"; done
 grep -q forged candidate.sh made.txt kept.txt && echo METRIC score=1 && exit
 test -e data/old || { echo no data; exit 3; }
 echo METRIC score=$(($(cat out.txt) + $(cat data/old)))
