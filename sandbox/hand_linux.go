@@ -31,7 +31,8 @@ type hander struct {
 }
 
 func handOver(handed Handover) (made []string, why string, err error) {
-	h := &hander{Handover: handed, shown: filepath.Join(handed.Dir, "shown"), hidden: filepath.Join(handed.Dir, "hidden")}
+	h := &hander{Handover: handed, shown: filepath.Join(handed.Dir, "shown"),
+		hidden: filepath.Join(handed.Dir, "hidden")}
 
 	for _, dir := range []string{h.shown, h.hidden} {
 		if err := makeLayerDir(dir); err != nil {

@@ -67,6 +67,7 @@ func supervise(
 	boot, mono := readClocks()
 
 	spec.planNetwork(plan, attr)
+
 	group := spec.newGroup()
 	defer group.Close()
 

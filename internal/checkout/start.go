@@ -55,6 +55,7 @@ func (co *Checkout) RequireHands(ctx context.Context, doc *ProgramDocument, star
 
 	for _, file := range slices.Sorted(maps.Keys(tracked)) {
 		name := file
+
 		if folder != "." {
 			var ok bool
 			if name, ok = strings.CutPrefix(file, folder+"/"); !ok {
@@ -63,8 +64,9 @@ func (co *Checkout) RequireHands(ctx context.Context, doc *ProgramDocument, star
 		}
 
 		if why := doc.Program.HandsTracked(name); why != "" {
-			return research.Errorf(research.CodeProgram, fmt.Sprintf("change the line hands: [%s] there, and call again",
-				strings.Join(doc.Program.Hands, ", ")), "%s: %s", doc.Path, why)
+			return research.Errorf(research.CodeProgram,
+				fmt.Sprintf("change the line hands: [%s] there, and call again",
+					strings.Join(doc.Program.Hands, ", ")), "%s: %s", doc.Path, why)
 		}
 	}
 
@@ -118,6 +120,7 @@ func (co *Checkout) RecordCampaignStart(
 			Machine:     runtime.GOOS + "/" + runtime.GOARCH,
 			Version:     co.Opt.Version,
 		}
+
 		entry := history.Entry{Campaign: name, Kind: history.KindCampaignStarted, Body: body}
 		if _, err := tx.Append(entry); err != nil {
 			return err

@@ -38,6 +38,7 @@ func (w *worker) certifyHead(ctx context.Context) error {
 	// Fresh pairs of checkpoint and head, until the rule has decided.
 	rule, outlook := rules.NewAuto(campaign.Program), campaign.Outlook()
 	var observations []rules.Observation
+
 	defer w.endBlock()
 
 	for {

@@ -22,6 +22,7 @@ func (d *gpuDriver) open() (gpu.Driver, error) {
 	if d.opened != nil {
 		return d.opened, nil
 	}
+
 	driver, err := gpu.Open()
 	if err == nil {
 		d.opened = driver
@@ -122,6 +123,7 @@ func (h *runResources) exposeGPUs(spec *sandbox.Spec, budget contract.Budget) er
 	if err != nil {
 		return err
 	}
+
 	spec.Writable = append(spec.Writable, given...)
 	spec.Hidden = append(spec.Hidden, hidden...)
 
@@ -145,6 +147,7 @@ func (h *runResources) runWatched(
 	}
 
 	devices := len(h.lease.Devices)
+
 	limit := time.Duration(budget.GPU)
 	if limit > 0 { // the wall, or this, ends it gently first
 		limit += time.Duration(budget.Grace) * time.Duration(devices)

@@ -21,7 +21,9 @@ import (
 
 // evaluatorSpec is the command `measure` on what a run of a version left in the layer
 // left. why says what of that can't be handed to it, "" for nothing.
-func (ws *workspace) evaluatorSpec(built *version, seed uint64, left string) (spec sandbox.Spec, why string, err error) {
+func (ws *workspace) evaluatorSpec(
+	built *version, seed uint64, left string,
+) (spec sandbox.Spec, why string, err error) {
 	if spec, err = ws.commandSpec(ws.start, ws.program().Measure, seed, true); err != nil {
 		return spec, "", err
 	}
@@ -43,6 +45,7 @@ func (ws *workspace) evaluatorSpec(built *version, seed uint64, left string) (sp
 	if err != nil || why != "" {
 		return spec, why, err
 	}
+
 	spec.Views[0].Lower = append(made, spec.Views[0].Lower...)
 
 	return spec, "", nil
@@ -157,6 +160,6 @@ func (ws *workspace) handsHint(changes []sandbox.Change, output []byte) string {
 	}
 	left = left[:min(len(left), maxHinted)]
 
-	return fmt.Sprintf(" (the run left %s, which `measure` does not see: add %s to program.md)", strings.Join(left, ", "),
-		ws.handsLine(left))
+	return fmt.Sprintf(" (the run left %s, which `measure` does not see: add %s to program.md)",
+		strings.Join(left, ", "), ws.handsLine(left))
 }

@@ -53,27 +53,33 @@ func TestHands(t *testing.T) {
 	}{
 		{"better", ":", "echo 50 > out.txt", research.Improved, ""},
 		{"better, by a folder", ":", "echo -50 > data/old", research.Improved, ""},
-		{"better, by a link inside the folder", ":", "mkdir data/a; echo -50 > data/a/b; ln -sf a/../a data/c; ln -sf a/b data/old",
-			research.Invalid, "data/c is a link that leads out of what is handed"},
-		{"better, by links that stay", ":", "mkdir data/a; echo -50 > data/a/b; ln -s ../a data/a/c; ln -sf a/c/b data/old",
-			research.Improved, ""},
+		{"better, by a link inside the folder", ":",
+			"mkdir data/a; echo -50 > data/a/b; ln -sf a/../a data/c; ln -sf a/b data/old", research.Invalid,
+			"data/c is a link that leads out of what is handed"},
+		{"better, by links that stay", ":",
+			"mkdir data/a; echo -50 > data/a/b; ln -s ../a data/a/c; ln -sf a/c/b data/old", research.Improved, ""},
 		{"better, by the build", "echo -50 > data/old", ":", research.Improved, ""},
 
-		{"code beside the evaluator", ":", plant + "planted.sh; cp planted.sh lib; cp planted.sh deep", research.Equivalent, ""},
-		{"code of the build", plant + "planted.sh; cp planted.sh $HOME", plant + "$HOME/planted.sh", research.Equivalent, ""},
-		{"another built file, and one of writes", "echo forged > made.txt", "echo forged > kept.txt", research.Equivalent, ""},
+		{"code beside the evaluator", ":", plant + "planted.sh; cp planted.sh lib; cp planted.sh deep",
+			research.Equivalent, ""},
+		{"code of the build", plant + "planted.sh; cp planted.sh $HOME", plant + "$HOME/planted.sh",
+			research.Equivalent, ""},
+		{"another built file, and one of writes", "echo forged > made.txt", "echo forged > kept.txt",
+			research.Equivalent, ""},
 
 		{"nothing handed where the start's build left something", "rm data/old", ":", research.Invalid,
 			"measure: failed: exit code 3"},
 		{"a deleted folder", ":", "rm -r data/old; rmdir deep", research.Invalid, "measure: failed: exit code 3"},
 		{"a link out", ":", "ln -sf /etc/hostname out.txt", research.Invalid, "out.txt is a link that leads out"},
-		{"a link out through links", ":", "mkdir -p data/x/y; ln -s ../.. data/x/y/up; ln -s x/y/up/../kept.txt data/out",
-			research.Invalid, "data/out is a link that leads out"},
+		{"a link out through links", ":",
+			"mkdir -p data/x/y; ln -s ../.. data/x/y/up; ln -s x/y/up/../kept.txt data/out", research.Invalid,
+			"data/out is a link that leads out"},
 		{"a link on the way", ":", "rmdir deep; ln -s data deep", research.Invalid, "deep is a link"},
 		{"a pipe", ":", "mkfifo data/pipe", research.Invalid, "data/pipe is no file"},
 		{"code in a folder", ":", "touch data/a_test.go", research.Invalid,
 			"data/a_test.go would be loaded as code, and is handed only under its own name: `hands: [out.txt, data, deep/r.txt, data/a_test.go]`"},
-		{"code by a link", ":", "touch data/a; ln -s a data/conftest.py", research.Invalid, "data/conftest.py would be loaded as code"},
+		{"code by a link", ":", "touch data/a; ln -s a data/conftest.py", research.Invalid,
+			"data/conftest.py would be loaded as code"},
 		{"code in a file's place", ":", "rm out.txt; mkdir out.txt; touch out.txt/json.py", research.Invalid,
 			"out.txt/json.py would be loaded as code"},
 	}
@@ -116,11 +122,13 @@ func TestHandsMissing(t *testing.T) {
 func TestRunLeavesCode(t *testing.T) {
 	t.Parallel()
 
-	c := newCalibrated(t, map[string]string{"program.md": strings.Replace(noisyText, "noise: noisy", "noise: deterministic", 1),
-		"candidate.sh": "echo METRIC score=100\n"})
+	c := newCalibrated(t,
+		map[string]string{"program.md": strings.Replace(noisyText, "noise: noisy", "noise: deterministic", 1),
+			"candidate.sh": "echo METRIC score=100\n"})
 	x := c.judge("touch conftest.py; echo METRIC score=1\n")
 
-	if j := x.Judgement; j.Verdict != research.Invalid || !strings.Contains(j.Reason, "conftest.py (new, would be loaded as code)") {
+	if j := x.Judgement; j.Verdict != research.Invalid || !strings.Contains(j.Reason,
+		"conftest.py (new, would be loaded as code)") {
 		t.Errorf("%+v", j)
 	}
 }

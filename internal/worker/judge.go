@@ -167,6 +167,7 @@ func (r *runner) compareVersions(
 
 	rule := rules.NewRule(campaign.Program)
 	var observations []rules.Observation
+
 	defer r.endBlock()
 
 	for {

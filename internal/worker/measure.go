@@ -69,6 +69,7 @@ func (w *worker) makeMeasuredRuns(
 	}
 
 	var observations []rules.Observation
+
 	defer w.endBlock()
 
 	next := func() *rules.RunRequest {

@@ -139,6 +139,7 @@ func (r *runner) liveVersions(ctx context.Context) (dirs []string, err error) {
 		if err != nil {
 			return nil, err
 		}
+
 		trees = append(trees, tree)
 	}
 

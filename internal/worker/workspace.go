@@ -83,6 +83,7 @@ func openWorkspace(
 	if err != nil {
 		return nil, err
 	}
+
 	ws.binds = append(carried, read...)
 
 	if ws.tracked, err = co.Repo.TrackedFiles(ctx, campaign.Start); err != nil {

@@ -162,7 +162,9 @@ func (d *decoder) checkEdit() {
 func (d *decoder) checkHands() {
 	program := &d.program
 	if len(program.Hands) > 0 && program.Measure == "" {
-		d.faultAbout("hands", "hands is what `measure` sees of a run, and there is no `measure`; add it, or drop this line")
+		d.faultAbout("hands",
+			"hands is what `measure` sees of a run, and there is no `measure`; add it, or drop this line")
+
 		return
 	}
 
@@ -181,10 +183,12 @@ func (d *decoder) checkHands() {
 			switch key := program.commandThatNames(edited); {
 			case hand == edited && key != "":
 				d.faultAbout("hands",
-					"hands names %q, the edited file, which %s names; let run copy it to a new file, and hand that", hand, key)
+					"hands names %q, the edited file, which %s names; let run copy it to a new file, and hand that",
+					hand, key)
 			case hand != edited && IsWithin(edited, hand):
-				d.faultAbout("hands", "hands names the folder %q, in which the edited file %q lies; name what run leaves there",
-					hand, edited)
+				d.faultAbout("hands",
+					"hands names the folder %q, in which the edited file %q lies; name what run leaves there", hand,
+					edited)
 			}
 		}
 
