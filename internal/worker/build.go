@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"time"
 
-	"ratchet/internal/checkout"
 	"ratchet/internal/fault"
 	"ratchet/internal/research"
 	"ratchet/internal/research/contract"
@@ -17,16 +15,10 @@ import (
 	"ratchet/sandbox"
 )
 
-// buildSides builds a version for each side.
+// buildSides builds a version for each side, after the start's.
 func (r *runner) buildSides(ctx context.Context, commits map[rules.Side]string) (reason string, err error) {
-	campaign, err := r.readCampaign(ctx)
-	if err != nil {
-		return "", err
-	}
-
-	incumbent, err := r.space.makeVersion(ctx, campaign.Incumbent)
-	if err != nil {
-		return "", err
+	if reason, err := r.buildStart(ctx, r.id); reason != "" || err != nil {
+		return reason, err
 	}
 
 	var wanted []*version
@@ -37,16 +29,15 @@ func (r *runner) buildSides(ctx context.Context, commits map[rules.Side]string) 
 			continue
 		}
 
-		built, err := r.space.makeVersion(ctx, commit)
+		made, err := r.space.makeVersion(ctx, commit)
 		if err != nil {
 			return "", err
 		}
-
-		r.versions[side] = built
-		wanted = append(wanted, built)
+		r.versions[side] = made
+		wanted = append(wanted, made)
 	}
 
-	if err := r.removeUnused(ctx, append(wanted, incumbent)...); err != nil {
+	if err := r.removeUnused(ctx, wanted...); err != nil {
 		return "", err
 	}
 
@@ -59,42 +50,30 @@ func (r *runner) buildSides(ctx context.Context, commits map[rules.Side]string) 
 	return "", nil
 }
 
-// buildVersion builds a version once, and before it the start's, if the program needs
-// that: builds read the start's caches, and an evaluator sees the start's tree. reason
-// says why the version does not build, "" if it does.
-func (r *runner) buildVersion(ctx context.Context, id research.JobID, built *version) (reason string, err error) {
-	program := r.space.program()
-	if program.Build == "" && program.Measure == "" {
-		return "", nil
+// buildStart sets up and builds the campaign's start, once in each checkout and under each
+// contract: every version begins with what that leaves. reason says why it fails.
+func (r *runner) buildStart(ctx context.Context, id research.JobID) (reason string, err error) {
+	if reason, err := r.runSetup(ctx, id); reason != "" || err != nil {
+		return reason, err
 	}
 
-	if r.space.start == nil {
-		if r.space.start, err = r.space.makeVersion(ctx, r.space.campaign.Start); err != nil {
-			return "", err
-		}
+	start, err := r.space.makeVersion(ctx, r.space.campaign.Start)
+	if err != nil {
+		return "", err
 	}
 
-	if start := r.space.start; start.dir != built.dir {
-		if reason, err = r.buildOnce(ctx, id, start); reason != "" {
-			reason = "the start itself no longer builds: " + reason
-		}
-
-		if reason != "" || err != nil {
-			return reason, err
-		}
+	reason, err = r.buildVersion(ctx, id, start)
+	if reason != "" && r.space.campaign.Incumbent != r.space.campaign.Start {
+		reason = "the start itself no longer builds: " + reason
 	}
 
-	return r.buildOnce(ctx, id, built)
+	return reason, err
 }
 
-// builtMark is the file that says that a version was built, from the start's caches
-// alone. (Versions marked "built" are of an older Ratchet: their builds read what
-// those of other candidates had left.)
-const builtMark = "built-alone"
-
-// buildOnce builds a version unless that was done. The mark of success is a file, so
-// that a worker that dies leaves nothing that counts as built.
-func (r *runner) buildOnce(ctx context.Context, id research.JobID, built *version) (reason string, err error) {
+// buildVersion builds a version once. The mark of success is a file, so that a
+// worker that dies leaves nothing that counts as built. reason says why the
+// version does not build, "" if it does.
+func (r *runner) buildVersion(ctx context.Context, id research.JobID, built *version) (reason string, err error) {
 	build := r.space.program().Build
 	if build == "" || built.built {
 		return "", nil
@@ -106,15 +85,20 @@ func (r *runner) buildOnce(ctx context.Context, id research.JobID, built *versio
 	}
 	defer lock.Release()
 
-	mark := filepath.Join(built.dir, builtMark)
-	if _, err := os.Stat(mark); err == nil {
+	// A build and its version are made from the same, so they have one stamp.
+	stamped, err := os.ReadFile(stampFile(built.dir))
+	if err != nil {
+		return "", fmt.Errorf("read a version's stamp: %w", err)
+	}
+
+	if stamp(stamped).isIn(built.builtMark()) {
 		built.built = true
 		return "", nil
 	}
 
 	// What a build left that failed or was killed.
 	for _, dir := range []string{built.build(), built.cache()} {
-		if err := checkout.RemoveTree(dir); err != nil {
+		if err := sandbox.RemoveTree(ctx, dir); err != nil {
 			return "", err
 		}
 	}
@@ -128,11 +112,11 @@ func (r *runner) buildOnce(ctx context.Context, id research.JobID, built *versio
 	}
 	built.built = true
 
-	if err := r.space.requireQuota(); err != nil {
+	if err := r.space.requireQuota(ctx); err != nil {
 		return "", err
 	}
 
-	return "", fault.At("workspace.mark", func() error { return os.WriteFile(mark, nil, 0o666) })
+	return "", fault.At("workspace.mark", func() error { return stamp(stamped).write(built.builtMark()) })
 }
 
 // checkVersion runs the program's check on a version, on a layer of its own.
@@ -146,27 +130,27 @@ func (r *runner) checkVersion(ctx context.Context, id research.JobID, built *ver
 	return r.runStep(ctx, id, built, stepCheck, check)
 }
 
-// runSetup runs the contract's setup once, on the start's tree. reason says why it
-// failed, "" if it did not.
+// runSetup runs the contract's setup once in each checkout, on the start's tree. reason
+// says why it failed, "" if it did not.
 func (r *runner) runSetup(ctx context.Context, id research.JobID) (reason string, err error) {
 	ws := r.space
+	made, dir := ws.stamps.setup, ws.setupDir()
 
-	mark := ws.setupDir() + ".done"
-	if _, err := os.Stat(mark); err == nil || ws.program().Setup == "" {
+	if ws.program().Setup == "" || made.isIn(stampFile(dir)) {
 		return "", nil
 	}
 
-	lock, err := sandbox.AcquireLock(ctx, ws.setupDir()+".lock", 0)
+	lock, err := sandbox.AcquireLock(ctx, dir+".lock", 0)
 	if err != nil {
 		return "", err
 	}
 	defer lock.Release()
 
-	if _, err := os.Stat(mark); err == nil { // another job did it meanwhile
+	if made.isIn(stampFile(dir)) { // another job did it meanwhile
 		return "", nil
 	}
 
-	if err := errors.Join(checkout.RemoveTree(ws.setupDir()), makeGoModuleCache()); err != nil {
+	if err := errors.Join(sandbox.RemoveTree(ctx, dir), makeGoModuleCache(), os.Mkdir(dir, 0o755)); err != nil {
 		return "", err
 	}
 
@@ -179,7 +163,7 @@ func (r *runner) runSetup(ctx context.Context, id research.JobID) (reason string
 		return reason, err
 	}
 
-	return "", os.WriteFile(mark, nil, 0o666)
+	return "", made.write(stampFile(dir))
 }
 
 // The steps: the commands of a program that are not measured.
@@ -201,7 +185,7 @@ func (r *runner) runStep(
 	}
 
 	if step == stepCheck && r.space.program().GPUs > 0 {
-		resources, err := r.acquireResources(ctx, 0)
+		resources, err := r.leaseGPUs(ctx)
 		if err != nil {
 			return "", err
 		}
@@ -216,8 +200,8 @@ func (r *runner) runStep(
 	if err != nil {
 		return "", fmt.Errorf("run the %s: %w", step, err)
 	}
-	reason = r.space.describeStepFailure(step, spec, result)
-	r.space.discardLayers(spec)
+	reason = r.space.describeStepFailure(built, step, spec, result)
+	r.space.discardLayers(ctx, spec)
 
 	end := history.StepEnd{Job: id, Step: step, Commit: built.commit, OK: reason == "", Reason: reason,
 		Wall: result.Wall.Seconds(), Bytes: result.Output.Bytes}
@@ -244,9 +228,10 @@ func (ws *workspace) stepSpec(built *version, step, command string) (sandbox.Spe
 
 	switch step {
 	case stepBuild:
-		spec.Views[0].Upper, spec.Views[1].Upper = built.build(), built.cache()
+		spec.Views[0].Upper = built.build()
+		spec.Views[1].Lower, spec.Views[1].Upper = ws.startCaches(built), built.cache()
 	case stepSetup: // it fetches, into the folders where toolchains look for what was fetched
-		spec.Views[0].Upper = ws.setupDir()
+		spec.Views[0].Upper = treeIn(ws.setupDir())
 		spec.Network, spec.Writable = sandbox.NetworkOn, toolchainDirs()
 	}
 
@@ -263,16 +248,19 @@ func (ws *workspace) stepSpec(built *version, step, command string) (sandbox.Spe
 }
 
 // describeStepFailure says what is wrong with a step that has ended, "" if nothing.
-func (ws *workspace) describeStepFailure(step string, spec sandbox.Spec, result sandbox.Result) string {
+func (ws *workspace) describeStepFailure(built *version, step string, spec sandbox.Spec, result sandbox.Result) string {
 	result.Slept = 0 // nothing is measured here, and the deadline stood still meanwhile
 
 	if reason := describeFailure(spec, result); reason != "" {
-		return reason + offlineHint(spec, result)
+		return reason + offlineHint(spec, result) + ws.missedHint(spec, result)
 	}
 
-	if step == stepSetup {
-		return ""
+	switch step {
+	case stepCheck:
+		return ws.forbiddenChanges(result.Changes, true)
+	case stepBuild: // it may make code
+		return ws.forbiddenChanges(ws.newlyRestored(built, result.Changes), false)
 	}
 
-	return ws.forbiddenChanges(result.Changes, step == stepCheck) // a build may make code
+	return ""
 }

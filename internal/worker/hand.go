@@ -24,7 +24,7 @@ import (
 func (ws *workspace) evaluatorSpec(
 	built *version, seed uint64, left string,
 ) (spec sandbox.Spec, why string, err error) {
-	if spec, err = ws.commandSpec(ws.start, ws.program().Measure, seed, true); err != nil {
+	if spec, err = ws.commandSpec(ws.startVersion(), ws.program().Measure, seed, true); err != nil {
 		return spec, "", err
 	}
 
