@@ -36,7 +36,7 @@ func (co *Checkout) RequireUsable(ctx context.Context, doc *ProgramDocument) (so
 		}
 	}
 
-	if err := co.RequireHands(ctx, doc, head.Commit); err != nil {
+	if err := RequireHands(ctx, co, doc, head.Commit); err != nil {
 		return head, err
 	}
 
@@ -45,7 +45,7 @@ func (co *Checkout) RequireUsable(ctx context.Context, doc *ProgramDocument) (so
 
 // RequireHands refuses a program whose `hands` would let a candidate replace, or lay code
 // beside, what the start tracks.
-func (co *Checkout) RequireHands(ctx context.Context, doc *ProgramDocument, start string) error {
+func RequireHands(ctx context.Context, co *Checkout, doc *ProgramDocument, start string) error {
 	if len(doc.Program.Hands) == 0 {
 		return nil
 	}
@@ -123,7 +123,8 @@ func RequireAcceptedStart(tx *ledger.Tx, name string, doc *ProgramDocument) erro
 	}
 
 	return research.Errorf(research.CodeContract,
-		fmt.Sprintf("a person runs `ratchet %saccept --name %s` in a terminal, which starts it", programFlag(doc), name),
+		fmt.Sprintf("a person runs `ratchet %saccept --name %s` in a terminal, which starts it", programFlag(doc),
+			name),
 		"a new campaign %q needs a person's word: its contract (%s) is not that of a campaign of this repository (of %s it %s)",
 		name, doc.Path, nearest.Name, differs)
 }

@@ -74,7 +74,7 @@ func PendingContract(
 
 	doc, err := co.ReadProgram(co.ProgramFile(campaign))
 	if err == nil {
-		err = co.RequireHands(ctx, doc, campaign.Start)
+		err = checkout.RequireHands(ctx, co, doc, campaign.Start)
 	}
 
 	if err != nil {

@@ -29,7 +29,7 @@ func (ws *workspace) evaluatorSpec(
 	}
 
 	var paths []string
-	for _, name := range ws.handed() {
+	for _, name := range handedNames(ws.program()) {
 		paths = append(paths, checkout.JoinSlash(ws.folder, name))
 	}
 
@@ -51,11 +51,9 @@ func (ws *workspace) evaluatorSpec(
 	return spec, "", nil
 }
 
-// handed are the files and folders that the evaluator gets, relative to the program's
+// handedNames are the files and folders that the evaluator gets, relative to the program's
 // folder: what `hands` names, and the file that holds the metric.
-func (ws *workspace) handed() []string {
-	program := ws.program()
-
+func handedNames(program *contract.Program) []string {
 	names := slices.Clone(program.Hands)
 	if from := program.Metric.From; from.Kind == "file" && !isHanded(names, from.Path) {
 		names = append(names, from.Path)
@@ -81,34 +79,35 @@ var codeEndings = []string{".py", ".pyc", ".pyd", ".so", ".go", ".s", ".syso", "
 func (ws *workspace) refuseHanded(file, at string) string {
 	_, isTracked := ws.tracked[file]
 	isStarts := strings.HasPrefix(at, ws.baseDir()+"/")
-	name, inProgram := ws.programPath(file)
+	name, inProgram := programPath(ws.folder, file)
 	isNamed := inProgram && slices.Contains(ws.program().Hands, name)
 
 	switch {
 	case isNamed || isStarts:
 		return ""
 	case isTracked:
-		return fmt.Sprintf("%s is tracked, and handed only under its own name: %s", name, ws.handsLine([]string{name}))
+		return fmt.Sprintf("%s is tracked, and handed only under its own name: %s", name,
+			handsLine(ws.program(), []string{name}))
 	case isCodeFile(file), slices.Contains(codeEndings, strings.ToLower(path.Ext(file))):
 		return fmt.Sprintf("%s would be loaded as code, and is handed only under its own name: %s", name,
-			ws.handsLine([]string{name}))
+			handsLine(ws.program(), []string{name}))
 	}
 
 	return ""
 }
 
 // programPath is a file relative to the program's folder; ok is false for one outside.
-func (ws *workspace) programPath(file string) (name string, ok bool) {
-	if ws.folder == "." {
+func programPath(folder, file string) (name string, ok bool) {
+	if folder == "." {
 		return file, true
 	}
 
-	return strings.CutPrefix(file, ws.folder+"/")
+	return strings.CutPrefix(file, folder+"/")
 }
 
 // handsLine is the line of the program that hands these files too.
-func (ws *workspace) handsLine(names []string) string {
-	return "`hands: [" + strings.Join(append(slices.Clone(ws.program().Hands), names...), ", ") + "]`"
+func handsLine(program *contract.Program, names []string) string {
+	return "`hands: [" + strings.Join(append(slices.Clone(program.Hands), names...), ", ") + "]`"
 }
 
 // completeReason is the reason of a run whose evaluator ended well, with what program.md
@@ -119,14 +118,14 @@ func (ws *workspace) completeReason(reason string, changes []sandbox.Change) str
 	switch from := ws.program().Metric.From.Kind; {
 	case reason != "":
 		return reason + hint
-	case len(ws.handed()) > 0 || from == "wall" || from == "cpu" || from == "max_rss":
+	case len(handedNames(ws.program())) > 0 || from == "wall" || from == "cpu" || from == "max_rss":
 		return ""
 	case hint != "":
 		return "measure: its number says nothing of the candidate" + hint
 	}
 
 	return "measure: its number says nothing of the candidate: it sees only what `hands` names in program.md, " +
-		"the files that it judges (" + ws.handsLine(ws.program().Edit) + " for the edited ones)"
+		"the files that it judges (" + handsLine(ws.program(), ws.program().Edit) + " for the edited ones)"
 }
 
 // maxHinted is how many files a hint names.
@@ -139,9 +138,9 @@ func (ws *workspace) handsHint(changes []sandbox.Change, output []byte) string {
 	var left, mentioned []string
 
 	for _, change := range changes {
-		name, ok := ws.programPath(change.Path)
+		name, ok := programPath(ws.folder, change.Path)
 		if _, tracked := ws.tracked[change.Path]; tracked || !ok || change.Kind != sandbox.Written ||
-			isHanded(ws.handed(), name) || isCodeFile(name) {
+			isHanded(handedNames(ws.program()), name) || isCodeFile(name) {
 			continue
 		}
 
@@ -161,5 +160,5 @@ func (ws *workspace) handsHint(changes []sandbox.Change, output []byte) string {
 	left = left[:min(len(left), maxHinted)]
 
 	return fmt.Sprintf(" (the run left %s, which `measure` does not see: add %s to program.md)",
-		strings.Join(left, ", "), ws.handsLine(left))
+		strings.Join(left, ", "), handsLine(ws.program(), left))
 }
