@@ -257,14 +257,9 @@ func (ws *workspace) describeStepFailure(built *version, step string, spec sandb
 
 	switch step {
 	case stepCheck:
-		return ws.forbiddenChanges(result.Changes, true, false)
-	case stepBuild: // it may write files that are loaded as code, but none that replace the evaluator's
-		changes := ws.newlyRestored(built, result.Changes)
-		if reason := ws.forbiddenChanges(changes, false, false); reason != "" {
-			return reason
-		}
-
-		return ws.plantedCode(built, changes)
+		return ws.forbiddenChanges(result.Changes, true)
+	case stepBuild: // it may make code
+		return ws.forbiddenChanges(ws.newlyRestored(built, result.Changes), false)
 	}
 
 	return ""

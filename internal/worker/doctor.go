@@ -111,6 +111,7 @@ func (h *Health) examine(ctx context.Context, scratch *scratchCampaign, canary b
 	if canary { // which takes as long as it takes
 		patience = endless
 	}
+
 	t := newTrial(scratch.checkout, space, id, patience, say)
 	defer t.gpus.close()
 

@@ -59,6 +59,7 @@ build: "sh -n candidate.sh && cp candidate.sh built.sh"
 check: "! grep -q cheat candidate.sh"
 run: "cat dependency.txt && sh built.sh > out.txt"
 measure: "sh score.sh"
+hands: [out.txt]
 budget: {wall: 20s, grace: 1s}
 ---
 Make the number smaller.
