@@ -10,7 +10,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ratchet/internal/research"
-	"ratchet/sandbox/meter"
 	"ratchet/sandbox/stage"
 )
 
@@ -105,8 +104,8 @@ func (r *activeRun) addFinalUse(result *Result) {
 		result.Exceeded = r.meter.GroupExceeded()
 	}
 
-	if result.Exceeded == "" && r.spec.Disk > 0 && r.meter.Disk() >= r.spec.Disk {
-		result.Exceeded = meter.DiskLimit
+	if result.Exceeded == "" {
+		result.Exceeded = r.meter.DiskExceeded()
 	}
 
 	if result.Exceeded == "" && r.spec.MaxOutput > 0 && r.kept.bytes > r.spec.MaxOutput {

@@ -24,7 +24,7 @@ func runCopies(ctx context.Context, spec Spec) (Result, error) {
 	if err != nil {
 		return Result{}, roomError("make the run's folder", err)
 	}
-	defer removeAll(dir)
+	defer removeAll(ctx, dir)
 
 	tree, err := copies.Make(dir, spec.copyViews(), spec.copyBinds())
 	if err != nil {
@@ -43,8 +43,14 @@ func runCopies(ctx context.Context, spec Spec) (Result, error) {
 	plan.Env = append(plan.Env, mark)
 
 	if spec.Confined {
+		links := newLinkReader()
 		plan.Confine, plan.Unread = true, spec.hiddenOutside()
-		plan.Writable = append(append(spec.writableOutside(), dir), copies.SharedFolder)
+		plan.Writable = append(append(spec.writableOutside(links), dir), copies.SharedFolder)
+		plan.Readable = []string{"/proc"}
+
+		for _, c := range orderCovers(spec.listShown(links)) {
+			plan.Readable = append(plan.Readable, c.Path)
+		}
 	}
 
 	measured := slices.Clone(tree.Folders())
@@ -82,17 +88,7 @@ func runCopies(ctx context.Context, spec Spec) (Result, error) {
 
 	result.Enforced["tree"] = treeHolds
 
-	if err := tree.Collect(); err != nil {
-		return Result{}, roomError("keep what the run changed", err)
-	}
-
-	if len(spec.Views) > 0 {
-		if result.Changes, err = spec.Views[0].listChanges(); err != nil {
-			return Result{}, roomError("list what the run changed", err)
-		}
-	}
-
-	return result, nil
+	return result, result.addChanges(ctx, spec.Views, tree.Collect)
 }
 
 // removeShared removes what the run left in shared memory, and says how the next run

@@ -39,6 +39,8 @@ func describeFailure(spec sandbox.Spec, result sandbox.Result) string {
 		return "command not found (exit 127)"
 	case result.Exit != 0:
 		return fmt.Sprintf("failed: exit code %d", result.Exit)
+	case result.Unlisted != "":
+		return result.Unlisted
 	}
 
 	return ""
@@ -50,7 +52,10 @@ func describeLimit(limit string, spec sandbox.Spec) string {
 	case "memory":
 		return fmt.Sprintf("memory (%d MiB)", spec.Memory>>20)
 	case "disk":
-		return fmt.Sprintf("disk (%d MiB written)", spec.Disk>>20)
+		return fmt.Sprintf("disk (%d MiB written, where each file, link and folder counts as 4 KiB at least)",
+			spec.Disk>>20)
+	case "depth":
+		return "depth (its folders are nested too deep)"
 	case "processes":
 		return fmt.Sprintf("processes (%d at a time)", spec.Processes)
 	case "cpu":

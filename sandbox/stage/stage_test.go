@@ -78,9 +78,10 @@ func TestWire(t *testing.T) {
 		Env: []string{"A=", ""}, Views: []stage.View{{Root: "/r", Upper: "/u", Work: "/w",
 			Lower: []string{"/a:b", "/c,d"}, Inside: -1}},
 		Binds: []stage.Bind{{From: "/f", To: "/t", Inside: 3}}, Wall: time.Hour, Grace: -1,
-		Loopback: true, NoSocket: true, Confine: true, Covers: []stage.Cover{{Path: "/tmp", From: "/f"},
+		Loopback: true, NoSocket: true, Confine: true, Root: "/r",
+		Links: []stage.Link{{Path: "/bin", Target: "usr/bin"}}, Covers: []stage.Cover{{Path: "/tmp", From: "/f", ReadOnly: true},
 			{Path: "/shm", Memory: true, Size: 5}},
-		Writable: []string{"/w"}, Unread: []string{"/x", "/y"}, Cgroup: 9, Wait: true,
+		Writable: []string{"/w"}, Readable: []string{"/z"}, Unread: []string{"/x", "/y"}, Cgroup: 9, Wait: true,
 		Limits: stage.Limits{FileSize: 1, Tasks: 2, Sample: 3, Memory: 4, Count: 5, CPU: 6}, Children: true}
 
 	got, err := stage.ReadPlan(bytes.NewReader(plan.Encode()))
