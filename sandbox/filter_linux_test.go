@@ -2,8 +2,8 @@ package sandbox_test
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
@@ -100,7 +100,7 @@ expect("TCGETS of no terminal", call(16, 0, 0x5401, 0), "ENOTTY")
 // in the file system.
 func TestRunsShareNoMemory(t *testing.T) {
 	forEachTier(t, func(t *testing.T, f *fixture) {
-		name := "/ratchet-test-" + strings.ReplaceAll(filepath.Base(t.TempDir()), "/", "") + string(f.tier)
+		name := fmt.Sprintf("/ratchet-test-%d-%s", os.Getpid(), f.tier)
 		program := fmt.Sprintf(`
 from calls import *
 import pathlib
@@ -120,7 +120,7 @@ for what, make in (("folder", os.mkdir), ("FIFO", os.mkfifo), ("link", lambda pa
     try: make("/dev/shm" + name + what); made.append(what)
     except OSError: pass
 print("seen", seen, "made", made)
-`, name, 0x52000000|len(f.tier)<<8|f.n&0xff)
+`, name, os.Getpid()<<4|len(f.tier)&0xf)
 
 		for run := range 2 {
 			want := "seen [] made ['folder', 'FIFO', 'link']\n" // in a /dev/shm of its own

@@ -1,6 +1,7 @@
 package copies_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -17,7 +18,7 @@ import (
 func makeShared(t *testing.T, isUsed bool) (names []string, isThere func(i int) bool) {
 	t.Helper()
 
-	file := filepath.Join(copies.SharedFolder, "ratchet-test-"+filepath.Base(t.TempDir())+t.Name()[len(t.Name())-3:])
+	file := filepath.Join(copies.SharedFolder, fmt.Sprintf("ratchet-test-%d-%t", os.Getpid(), isUsed))
 	if err := os.WriteFile(file, []byte("x"), 0o600); err != nil {
 		t.Skip(err)
 	}
@@ -108,7 +109,7 @@ func TestRemoveNewSparesTheLiving(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	path := filepath.Join(copies.SharedFolder, "ratchet-test-open-"+filepath.Base(t.TempDir()))
+	path := filepath.Join(copies.SharedFolder, fmt.Sprintf("ratchet-test-%d-open", os.Getpid()))
 
 	file, err := os.Create(path)
 	if err != nil {
