@@ -8,8 +8,10 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"ratchet/internal/research"
+	"ratchet/internal/wording"
 	"ratchet/sandbox/layers"
 	"ratchet/sandbox/stage"
 )
@@ -188,13 +190,20 @@ func clipPath(views []View, path string) string {
 		}
 	}
 
-	if len(path) > longest {
-		path = strings.ToValidUTF8(path[:longest], "") + "…"
-	}
-
-	return strconv.Quote(path)
+	return strconv.Quote(wording.ClipBytes(path, longest))
 }
 
-// removeAll removes a tree of a run, which obeys ctx: what is left then is removed
-// with the run's folder.
-func removeAll(ctx context.Context, dir string) { _ = layers.Remove(ctx, dir) }
+// removeAll removes a tree of a run. Once ctx has ended it takes stopRemoval at most:
+// what is left then is removed by the next job.
+func removeAll(ctx context.Context, dir string) {
+	if err := layers.Remove(ctx, dir); err == nil || ctx.Err() == nil {
+		return
+	}
+	short, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopRemoval)
+	defer cancel()
+
+	_ = layers.Remove(short, dir)
+}
+
+// stopRemoval bounds what a stopped run still removes.
+const stopRemoval = time.Second
