@@ -22,8 +22,9 @@
 //
 // How: mounts first (an empty root; in it what it sees of the host, read-only, with
 // covers over what is hidden; overlays; /tmp, /var/tmp and /dev/shm of its own;
-// then the host's root is let go), then a network and an IPC
-// namespace, then the loss of privileges, and Landlock last. Memory, processes
+// then the host's root is let go), then a network and an IPC namespace, then the
+// loss of privileges, Landlock, and last a seccomp filter that refuses what has no
+// business in a run. Memory, processes
 // and CPU are limited by cgroups where one can be made, version 2 or 1;
 // otherwise by RLIMIT_NPROC and by looking at the tree every 20 ms.
 //
@@ -36,7 +37,8 @@
 //     folder that the run made unreadable for its own user is not counted.
 //   - Without a cgroup, CPU is of the processes that were reaped, or of those that
 //     were seen alive if that is more: a program that ignores SIGCHLD hides what
-//     its children use between two looks.
+//     its children use between two looks. MaxRSS lacks such children in any case.
+//     Where they count, Hidden names the first that ignored it.
 //   - MaxRSS has a floor of some MiB: the kernel counts what the stage used
 //     before it executed the shell.
 //   - A process stuck in the kernel can't be killed by anything; it is gone
@@ -48,6 +50,9 @@
 //     closed to it, nor read their closed files.
 //
 // Limits of tier Copies:
+//   - What the run's user had in /dev/shm or System V IPC before a run can be
+//     changed by it. What the run made there is removed, and what another program
+//     of the user puts there and closes meanwhile is taken for the run's.
 //   - The repository's own absolute path is closed to a confined run, and leads
 //     any other to the user's own files. Dir and the values of Env that name
 //     something in a view are mapped to the copy, the text of the command is not.
