@@ -38,11 +38,13 @@ func detect(ctx context.Context, dir string) (Tier, string, error) {
 		Command: "echo y > written && ! { echo y > carry/written; } 2>/dev/null",
 		Dir:     at("root"),
 		Tier:    Namespaces,
-		Views:   []View{{Root: at("root"), Lower: []string{at("lower")}, Upper: at("upper"), Work: at("work")}},
-		Binds:   []Bind{{From: at("carry"), To: at("root/carry")}},
-		Wall:    time.Minute, // a busy machine is no reason to confine less
-		Scratch: at("scratch"),
-		Keep:    1 << 10,
+		// its own root is what some machines lack that have the rest
+		Confined: true,
+		Views:    []View{{Root: at("root"), Lower: []string{at("lower")}, Upper: at("upper"), Work: at("work")}},
+		Binds:    []Bind{{From: at("carry"), To: at("root/carry")}},
+		Wall:     time.Minute, // a busy machine is no reason to confine less
+		Scratch:  at("scratch"),
+		Keep:     1 << 10,
 	})
 	if ctx.Err() != nil {
 		return "", "", fmt.Errorf("make a trial run: %w", ctx.Err())

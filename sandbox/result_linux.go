@@ -66,6 +66,10 @@ func (r *activeRun) addReport(result *Result, message *stage.Message) {
 	result.Exceeded = message.Exceeded
 	result.Survivors = message.Survivors
 
+	if message.Ignored != "" {
+		result.Hidden = "ignored SIGCHLD, so what its children used was not counted: " + message.Ignored
+	}
+
 	result.Exit = message.Status.ExitStatus()
 	if message.Status.Signaled() {
 		result.Signal = unix.SignalName(message.Status.Signal())

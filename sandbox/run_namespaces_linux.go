@@ -50,6 +50,10 @@ func runNamespaces(ctx context.Context, spec Spec) (Result, error) {
 		result.Enforced["view"] = "enforced by an overlay"
 	}
 
+	if spec.Confined {
+		result.Enforced["ipc"] = "enforced by an IPC namespace"
+	}
+
 	if len(spec.Binds) > 0 {
 		result.Enforced["carry"] = "enforced by read-only bind mounts"
 	}
@@ -116,12 +120,7 @@ func (s *Spec) makePlan() (plan *stage.Plan, points string, err error) {
 		return plan, points, nil
 	}
 
-	private := filepath.Join(points, "private")
-	if err := os.Mkdir(private, 0o755); err != nil {
-		return nil, points, err
-	}
-
-	return plan, points, s.planCovers(plan, private)
+	return plan, points, s.planRoot(plan, points)
 }
 
 // planView plans to mount the view of that index.
@@ -244,7 +243,7 @@ func (p mountPoint) inLayer() string {
 
 // measuredFolders is where the run's files lie on the host.
 func (s *Spec) measuredFolders(plan *stage.Plan) []string {
-	folders := slices.Clone(plan.Writable)
+	var folders []string
 
 	for _, v := range s.Views {
 		if v.Upper != "" {
@@ -253,7 +252,7 @@ func (s *Spec) measuredFolders(plan *stage.Plan) []string {
 	}
 
 	for _, c := range plan.Covers {
-		if c.From != "" {
+		if c.From != "" && !c.ReadOnly {
 			folders = append(folders, c.From)
 		}
 	}

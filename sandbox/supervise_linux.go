@@ -269,6 +269,7 @@ func (r *activeRun) readMessages() {
 		case stage.Failed:
 			r.failure = message
 		case stage.Ended:
+			r.enforced = append(r.enforced, message.Enforced...)
 			r.report = message
 		}
 	}

@@ -26,6 +26,8 @@ func describeFailure(spec sandbox.Spec, result sandbox.Result) string {
 		return "exceeded its budget of " + describeLimit(result.Exceeded, spec)
 	case len(result.Survivors) > 0:
 		return fmt.Sprintf("processes survived the kill: %v", result.Survivors)
+	case result.Hidden != "":
+		return "void: " + result.Hidden + " (wait for children, or run where Ratchet can make a cgroup)"
 	case result.Killed:
 		return fmt.Sprintf("timeout: still running at the deadline, %s after its start (wall %s + grace %s)",
 			spec.Wall+spec.Grace, spec.Wall, spec.Grace)

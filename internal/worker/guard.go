@@ -66,21 +66,17 @@ func (ws *workspace) forbiddenChanges(changes []sandbox.Change, newCode, judged 
 }
 
 // newlyRestored are the changes of a version's build without the files that it puts back as
-// they were and that the build before it puts back too: build tools write what they
+// they were and that the start's build puts back too: build tools write what they
 // make anew, also where it is tracked and comes out the same.
 func (ws *workspace) newlyRestored(v *version, changes []sandbox.Change) []sandbox.Change {
-	var before string // the build that tells what is usual; "" for none
-	if v.parent != nil && v.parent.dir != v.dir {
-		before = v.parent.build()
-	} else if start := ws.startVersionDir(); start != "" && start != v.dir {
-		before = (&version{dir: start}).build()
-	}
+	start := ws.startVersion()
+	usual := start.dir != v.dir && checkout.IsDir(start.build())
 
 	return slices.DeleteFunc(slices.Clone(changes), func(change sandbox.Change) bool {
-		if change.Kind != sandbox.Restored || !checkout.IsDir(before) {
+		if change.Kind != sandbox.Restored || !usual {
 			return change.Kind == sandbox.Restored
 		}
-		_, err := os.Lstat(filepath.Join(before, filepath.FromSlash(change.Path)))
+		_, err := os.Lstat(filepath.Join(start.build(), filepath.FromSlash(change.Path)))
 
 		return err == nil
 	})
@@ -101,13 +97,13 @@ func isCodeFile(file string) bool {
 
 // plantedCode says what a version's build would have the evaluator load, "" if nothing.
 func (ws *workspace) plantedCode(v *version, changes []sandbox.Change) string {
-	start := ws.startVersionDir()
-	if ws.program().Measure == "" || start == "" || start == v.dir {
+	start := ws.startVersion()
+	if ws.program().Measure == "" || start.dir == v.dir {
 		return ""
 	}
 
 	fresh := slices.DeleteFunc(slices.Clone(changes), func(change sandbox.Change) bool {
-		_, err := os.Lstat(filepath.Join(start, "build", filepath.FromSlash(change.Path)))
+		_, err := os.Lstat(filepath.Join(start.build(), filepath.FromSlash(change.Path)))
 		return err == nil
 	})
 

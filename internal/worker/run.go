@@ -170,6 +170,8 @@ func (r *runner) specifyRun(tried *attempt) (err error) {
 		return err
 	}
 	tried.spec.Wall, tried.spec.Grace = time.Duration(program.Budget.Wall), time.Duration(program.Budget.Grace)
+	tried.spec.CountCPU = program.Metric.From.Kind == "cpu"
+	tried.spec.CountMaxRSS = program.Metric.From.Kind == "max_rss"
 
 	if program.Measure == "" { // otherwise only what the evaluator prints counts
 		tried.spec.Sink = tried.scan
@@ -199,7 +201,7 @@ func (r *runner) scoreRun(ctx context.Context, tried *attempt) error {
 	}()
 
 	if run.Reason = describeFailure(tried.spec, tried.result); run.Reason != "" {
-		run.Reason += offlineHint(tried.spec, tried.result)
+		run.Reason += offlineHint(tried.spec, tried.result) + r.space.missedHint(tried.spec, tried.result)
 		return nil
 	}
 
@@ -246,7 +248,9 @@ func (r *runner) runEvaluator(ctx context.Context, tried *attempt, spec sandbox.
 	tried.run.Bytes += result.Output.Bytes
 
 	reason := describeFailure(spec, result)
-	if reason == "" {
+	if reason != "" {
+		reason += r.space.missedHint(spec, result)
+	} else {
 		reason = r.space.forbiddenChanges(result.Changes, true, false)
 	}
 
