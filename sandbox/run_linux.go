@@ -168,7 +168,7 @@ func (r *Result) addChanges(ctx context.Context, views []View, collect func(cont
 		r.Unlisted = fmt.Sprintf("it left more than could be listed in %s", CollectLimit)
 		return nil
 	case errors.As(layers.AsUnlistable(err), &unlistable):
-		r.Unlisted = fmt.Sprintf("it left what can't be listed, below %s: %s", clipPath(views, unlistable.Path),
+		r.Unlisted = fmt.Sprintf("it left what can't be listed, below %s: %s", topName(views, unlistable.Path),
 			unlistable.Why)
 
 		return nil
@@ -177,24 +177,21 @@ func (r *Result) addChanges(ctx context.Context, views []View, collect func(cont
 	return roomError("list what the run changed", err)
 }
 
-// clipPath is a path of an upper folder, relative to it and short enough to be shown.
-func clipPath(views []View, path string) string {
-	const longest = 80
-
+// topName is the first name of a path in an upper folder: what lies below may be deep.
+func topName(views []View, path string) string {
 	for _, v := range views {
 		if rel, ok := cutRoot(v.Upper, path); ok && v.Upper != "" {
 			path = rel
 			break
 		}
 	}
+	name, _, _ := strings.Cut(path, "/")
 
-	if len(path) > longest {
-		path = strings.ToValidUTF8(path[:longest], "") + "…"
-	}
-
-	return strconv.Quote(path)
+	return strconv.Quote(name)
 }
 
 // removeAll removes a tree of a run, which obeys ctx: what is left then is removed
 // with the run's folder.
 func removeAll(ctx context.Context, dir string) { _ = layers.Remove(ctx, dir) }
+
+func removeTree(ctx context.Context, path string) error { return layers.Remove(ctx, path) }

@@ -259,7 +259,7 @@ func (ws *workspace) describeStepFailure(built *version, step string, spec sandb
 	case stepCheck:
 		return ws.forbiddenChanges(result.Changes, true, false)
 	case stepBuild: // it may write files that are loaded as code, but none that replace the evaluator's
-		changes := ws.newlyRestored(built, result.Changes)
+		changes := newlyRestored(buildBefore(ws, built), result.Changes)
 		if reason := ws.forbiddenChanges(changes, false, false); reason != "" {
 			return reason
 		}

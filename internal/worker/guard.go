@@ -65,18 +65,33 @@ func (ws *workspace) forbiddenChanges(changes []sandbox.Change, newCode, judged 
 	return "changed files that it may not: " + strings.Join(forbidden[:min(len(forbidden), 5)], ", ")
 }
 
-// newlyRestored are the changes of a version's build without the files that it puts back as
-// they were and that the start's build puts back too: build tools write what they
-// make anew, also where it is tracked and comes out the same.
-func (ws *workspace) newlyRestored(v *version, changes []sandbox.Change) []sandbox.Change {
-	start := ws.startVersion()
-	usual := start.dir != v.dir && checkout.IsDir(start.build())
+// buildBefore is what a build of v is compared with: the build of its parent or of the
+// start; "" where there is none.
+func buildBefore(ws *workspace, v *version) string {
+	if v.parent != nil && v.parent.dir != v.dir {
+		return v.parent.build()
+	}
 
+	if start := ws.startVersionDir(); start != "" && start != v.dir {
+		return (&version{dir: start}).build()
+	}
+
+	return ""
+}
+
+// newlyRestored are a build's changes without the files that it puts back as they were
+// and that the build before it, if there is one, puts back too: build tools write what
+// they make anew, also where it is tracked and comes out the same.
+func newlyRestored(before string, changes []sandbox.Change) []sandbox.Change {
 	return slices.DeleteFunc(slices.Clone(changes), func(change sandbox.Change) bool {
-		if change.Kind != sandbox.Restored || !usual {
-			return change.Kind == sandbox.Restored
+		if change.Kind != sandbox.Restored {
+			return false
 		}
-		_, err := os.Lstat(filepath.Join(start.build(), filepath.FromSlash(change.Path)))
+
+		if !checkout.IsDir(before) {
+			return true
+		}
+		_, err := os.Lstat(filepath.Join(before, filepath.FromSlash(change.Path)))
 
 		return err == nil
 	})
