@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"ratchet/internal/checkout"
 	"ratchet/internal/fault"
 	"ratchet/internal/research"
 	"ratchet/internal/research/contract"
@@ -259,7 +260,14 @@ func (ws *workspace) describeStepFailure(built *version, step string, spec sandb
 	case stepCheck:
 		return ws.forbiddenChanges(result.Changes, true, false)
 	case stepBuild: // it may write files that are loaded as code, but none that replace the evaluator's
-		changes := newlyRestored(buildBefore(ws, built), result.Changes)
+		start := ws.startVersion()
+
+		usual := start.build()
+		if start.dir == built.dir || !checkout.IsDir(usual) {
+			usual = ""
+		}
+		changes := newlyRestored(usual, result.Changes)
+
 		if reason := ws.forbiddenChanges(changes, false, false); reason != "" {
 			return reason
 		}

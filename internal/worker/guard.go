@@ -65,33 +65,15 @@ func (ws *workspace) forbiddenChanges(changes []sandbox.Change, newCode, judged 
 	return "changed files that it may not: " + strings.Join(forbidden[:min(len(forbidden), 5)], ", ")
 }
 
-// buildBefore is what a build of v is compared with: the build of its parent or of the
-// start; "" where there is none.
-func buildBefore(ws *workspace, v *version) string {
-	if v.parent != nil && v.parent.dir != v.dir {
-		return v.parent.build()
-	}
-
-	if start := ws.startVersionDir(); start != "" && start != v.dir {
-		return (&version{dir: start}).build()
-	}
-
-	return ""
-}
-
 // newlyRestored are a build's changes without the files that it puts back as they were
-// and that the build before it, if there is one, puts back too: build tools write what
-// they make anew, also where it is tracked and comes out the same.
-func newlyRestored(before string, changes []sandbox.Change) []sandbox.Change {
+// and that the start's build, "" where there is none to compare with, puts back too: build
+// tools write what they make anew, also where it is tracked and comes out the same.
+func newlyRestored(start string, changes []sandbox.Change) []sandbox.Change {
 	return slices.DeleteFunc(slices.Clone(changes), func(change sandbox.Change) bool {
-		if change.Kind != sandbox.Restored {
-			return false
+		if change.Kind != sandbox.Restored || start == "" {
+			return change.Kind == sandbox.Restored
 		}
-
-		if !checkout.IsDir(before) {
-			return true
-		}
-		_, err := os.Lstat(filepath.Join(before, filepath.FromSlash(change.Path)))
+		_, err := os.Lstat(filepath.Join(start, filepath.FromSlash(change.Path)))
 
 		return err == nil
 	})
