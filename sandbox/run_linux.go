@@ -8,8 +8,10 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"ratchet/internal/research"
+	"ratchet/internal/wording"
 	"ratchet/sandbox/layers"
 	"ratchet/sandbox/stage"
 )
@@ -168,7 +170,7 @@ func (r *Result) addChanges(ctx context.Context, views []View, collect func(cont
 		r.Unlisted = fmt.Sprintf("it left more than could be listed in %s", CollectLimit)
 		return nil
 	case errors.As(layers.AsUnlistable(err), &unlistable):
-		r.Unlisted = fmt.Sprintf("it left what can't be listed, below %s: %s", topName(views, unlistable.Path),
+		r.Unlisted = fmt.Sprintf("it left what can't be listed, below %s: %s", clipPath(views, unlistable.Path),
 			unlistable.Why)
 
 		return nil
@@ -177,21 +179,31 @@ func (r *Result) addChanges(ctx context.Context, views []View, collect func(cont
 	return roomError("list what the run changed", err)
 }
 
-// topName is the first name of a path in an upper folder: what lies below may be deep.
-func topName(views []View, path string) string {
+// clipPath is a path of an upper folder, relative to it and short enough to be shown.
+func clipPath(views []View, path string) string {
+	const longest = 80
+
 	for _, v := range views {
 		if rel, ok := cutRoot(v.Upper, path); ok && v.Upper != "" {
 			path = rel
 			break
 		}
 	}
-	name, _, _ := strings.Cut(path, "/")
 
-	return strconv.Quote(name)
+	return strconv.Quote(wording.ClipBytes(path, longest))
 }
 
-// removeAll removes a tree of a run, which obeys ctx: what is left then is removed
-// with the run's folder.
-func removeAll(ctx context.Context, dir string) { _ = layers.Remove(ctx, dir) }
+// removeAll removes a tree of a run. Once ctx has ended it takes stopRemoval at most:
+// what is left then is removed by the next job.
+func removeAll(ctx context.Context, dir string) {
+	if err := layers.Remove(ctx, dir); err == nil || ctx.Err() == nil {
+		return
+	}
+	short, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopRemoval)
+	defer cancel()
 
-func removeTree(ctx context.Context, path string) error { return layers.Remove(ctx, path) }
+	_ = layers.Remove(short, dir)
+}
+
+// stopRemoval bounds what a stopped run still removes.
+const stopRemoval = time.Second

@@ -4,10 +4,6 @@ package sandbox
 
 import (
 	"context"
-	"errors"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"runtime"
 
 	"ratchet/internal/research"
@@ -26,25 +22,4 @@ func detach([]string, []string, string, string) (int, error) { return 0, unsuppo
 
 func promises(Tier) (gives, lacks []string) {
 	return nil, []string{"runs: " + research.Describe(unsupported()).Msg}
-}
-
-func removeTree(ctx context.Context, path string) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-
-	err := os.RemoveAll(path)
-	if err == nil || !errors.Is(err, fs.ErrPermission) {
-		return err
-	}
-
-	_ = filepath.WalkDir(path, func(p string, d fs.DirEntry, err error) error {
-		if d != nil && d.IsDir() {
-			_ = os.Chmod(p, 0o700)
-		}
-
-		return nil
-	})
-
-	return os.RemoveAll(path)
 }

@@ -230,7 +230,7 @@ func (ws *workspace) stepSpec(built *version, step, command string) (sandbox.Spe
 	switch step {
 	case stepBuild:
 		spec.Views[0].Upper = built.build()
-		spec.Views[1].Lower, spec.Views[1].Upper = ws.startCaches(built), built.cache()
+		spec.Views[1].Lower, spec.Views[1].Upper = startCaches(ws, built), built.cache()
 	case stepSetup: // it fetches, into the folders where toolchains look for what was fetched
 		spec.Views[0].Upper = treeIn(ws.setupDir())
 		spec.Network, spec.Writable = sandbox.NetworkOn, toolchainDirs()

@@ -35,7 +35,7 @@ func (ws *workspace) commandSpec(built *version, command string, seed uint64, wi
 	}
 	home := sandbox.View{
 		Root:  ws.homeDir(),
-		Lower: ws.cacheLayers(built),
+		Lower: cacheLayers(ws, built),
 		Upper: filepath.Join(scratch, "home"),
 		Work:  filepath.Join(scratch, "homework"),
 	}
@@ -94,7 +94,7 @@ func (ws *workspace) evaluatorSpec(v *version, seed uint64, left string) (sandbo
 	}
 	spec.Views[0].Lower = append([]string{left}, spec.Views[0].Lower...)
 
-	spec.Views[1].Lower = ws.cacheLayers(ws.startVersion())
+	spec.Views[1].Lower = cacheLayers(ws, ws.startVersion())
 
 	return spec, nil
 }

@@ -64,6 +64,7 @@ func TestRenderProgramParsesBack(t *testing.T) {
 	for _, doc := range []*contract.Document{
 		parse(t, smallest), parse(t, string(every)), {Program: odd, Body: "---\n\r\nno newline at the end"},
 	} {
+		doc.Named = true // as every text that is rendered
 		text := contract.RenderProgram(doc.Program, doc.Body)
 		if diff := cmp.Diff(doc, parse(t, string(text))); diff != "" {
 			t.Errorf("%s\n%s", text, diff)
