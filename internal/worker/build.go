@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"ratchet/internal/checkout"
 	"ratchet/internal/fault"
 	"ratchet/internal/research"
 	"ratchet/internal/research/contract"
@@ -259,7 +260,14 @@ func (ws *workspace) describeStepFailure(built *version, step string, spec sandb
 	case stepCheck:
 		return ws.forbiddenChanges(result.Changes, true)
 	case stepBuild: // it may make code
-		return ws.forbiddenChanges(ws.newlyRestored(built, result.Changes), false)
+		start := ws.startVersion()
+
+		usual := start.build()
+		if start.dir == built.dir || !checkout.IsDir(usual) {
+			usual = ""
+		}
+
+		return ws.forbiddenChanges(newlyRestored(usual, result.Changes), false)
 	}
 
 	return ""

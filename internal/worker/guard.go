@@ -49,18 +49,15 @@ func (ws *workspace) forbiddenChanges(changes []sandbox.Change, newCode bool) st
 	return "changed files that it may not: " + strings.Join(forbidden[:min(len(forbidden), 5)], ", ")
 }
 
-// newlyRestored are the changes of a version's build without the files that it puts back as
-// they were and that the start's build puts back too: build tools write what they
-// make anew, also where it is tracked and comes out the same.
-func (ws *workspace) newlyRestored(v *version, changes []sandbox.Change) []sandbox.Change {
-	start := ws.startVersion()
-	usual := start.dir != v.dir && checkout.IsDir(start.build())
-
+// newlyRestored are a build's changes without the files that it puts back as they were
+// and that the start's build, "" where there is none to compare with, puts back too: build
+// tools write what they make anew, also where it is tracked and comes out the same.
+func newlyRestored(start string, changes []sandbox.Change) []sandbox.Change {
 	return slices.DeleteFunc(slices.Clone(changes), func(change sandbox.Change) bool {
-		if change.Kind != sandbox.Restored || !usual {
+		if change.Kind != sandbox.Restored || start == "" {
 			return change.Kind == sandbox.Restored
 		}
-		_, err := os.Lstat(filepath.Join(start.build(), filepath.FromSlash(change.Path)))
+		_, err := os.Lstat(filepath.Join(start, filepath.FromSlash(change.Path)))
 
 		return err == nil
 	})

@@ -20,12 +20,17 @@ const maxLine = 64 << 10 // bytes of a line that can hold a metric
 //	name: value
 //	{"name": value, …}        (top-level keys)
 //
-// and, for a metric from regex:, the expression's group in its first match on
-// a line, instead of these. Terminal escape sequences and blanks around a line
+// and, for a metric from regex:, the expression's group in its matches, instead of
+// these; several in one line are several values unless pick is set, and then the first
+// counts. Terminal escape sequences and blanks around a line
 // are ignored. Of a line that carriage returns overwrite (a progress bar), only
 // the text after the last one counts; carriage returns before the newline are
 // its end. A value is a decimal number, which x, % or the metric's unit may
 // follow. The guards come from the output whatever the metric's source is.
+//
+// Nothing of this may hide a value that was printed: where METRIC name= stands in what is
+// skipped, cut, stripped or behind something else in its line, there is no value but an
+// error that says how (metric_hidden.go).
 //
 // A Scanner belongs to one run and one goroutine. Streams written to it in
 // turn must not break each other's lines.
@@ -77,38 +82,49 @@ func (s *Scanner) Write(content []byte) (int, error) {
 
 // addPart adds a part of a line.
 func (s *Scanner) addPart(part []byte) {
-	// A carriage return at the end of the last part overwrites the line, unless
-	// the line ends there.
-	if s.cr {
-		part = bytes.TrimLeft(part, "\r")
-		if len(part) == 0 {
-			return
+	for {
+		i := bytes.IndexByte(part, '\r')
+		piece := part
+
+		if i >= 0 {
+			piece = part[:i]
 		}
 
-		s.resetLine()
+		// A carriage return overwrites the line, unless the line ends there.
+		if len(piece) > 0 && s.cr {
+			s.findHidden(s.line, "before a carriage return")
+			s.resetLine()
+		}
+		s.addPiece(piece)
+
+		if i < 0 {
+			return
+		}
+		s.cr, part = true, part[i+1:]
+	}
+}
+
+// addPiece adds to the line. A line that is too long is searched and not kept.
+func (s *Scanner) addPiece(piece []byte) {
+	for len(s.line)+len(piece) > maxLine {
+		n := maxLine - len(s.line)
+		s.line = append(s.line, piece[:n]...)
+		piece, s.skip = piece[n:], true
+
+		s.findHidden(s.line, tooLong)
+		s.line = append(s.line[:0], s.line[maxLine-maxHidden:]...) // what stands across the border
 	}
 
-	body := bytes.TrimRight(part, "\r")
-	if i := bytes.LastIndexByte(body, '\r'); i >= 0 {
-		body = body[i+1:]
-		s.resetLine()
-	}
-
-	s.cr = bytes.HasSuffix(part, []byte{'\r'})
-
-	if s.skip || len(s.line)+len(body) > maxLine {
-		s.line, s.skip = s.line[:0], true
-		return
-	}
-
-	s.line = append(s.line, body...)
+	s.line = append(s.line, piece...)
 }
 
 func (s *Scanner) resetLine() { s.line, s.skip, s.cr = s.line[:0], false, false }
 
 func (s *Scanner) endLine() {
-	if len(s.line) > 0 {
-		s.readLine(s.line)
+	if s.skip {
+		s.findHidden(s.line, tooLong)
+	} else if len(s.line) > 0 {
+		s.readWholeLine(s.line)
 	}
 	s.resetLine()
 }
@@ -131,15 +147,12 @@ func (s *Scanner) Values() (map[string]float64, error) {
 	return values, nil
 }
 
-// readLine looks for values in one whole line: by the metric's expression, then as
-// METRIC name=value, as a JSON object, or as name: value.
+// readLine looks for values in one whole line without escape sequences: by the
+// metric's expression, then as METRIC name=value, as a JSON object, or as name: value.
 func (s *Scanner) readLine(line []byte) {
-	line = stripEscapes(line)
-
-	named := s.tallies
-	if len(named) > 0 && named[0].expr != "" {
+	named := s.named()
+	if len(named) < len(s.tallies) {
 		s.matchPattern(line)
-		named = named[1:]
 	}
 
 	line = bytes.TrimSpace(line)
@@ -151,6 +164,8 @@ func (s *Scanner) readLine(line []byte) {
 		name, value, found := bytes.Cut(rest, []byte("="))
 		if t := findValues(named, bytes.TrimSpace(name)); found && t != nil {
 			t.add(string(value), true)
+			t.explicit = true
+			t.read++
 		}
 
 		return
@@ -170,19 +185,34 @@ func (s *Scanner) readLine(line []byte) {
 		rest = bytes.TrimLeft(rest, " \t")
 		if len(rest) > 0 && rest[0] == ':' {
 			t.add(string(rest[1:]), false)
+			t.read++
 		}
 	}
 }
 
-// matchPattern takes the group of the metric's expression in its first match.
+// named are the values that are found by their names.
+func (s *Scanner) named() []*printedValues {
+	if len(s.tallies) > 0 && s.tallies[0].expr != "" {
+		return s.tallies[1:]
+	}
+
+	return s.tallies
+}
+
+// matchPattern takes the group of the metric's expression in its matches.
 func (s *Scanner) matchPattern(line []byte) {
 	if s.pattern == nil {
 		return
 	}
 
-	match := s.pattern.FindSubmatchIndex(line)
-	if len(match) >= 4 && match[2] >= 0 {
-		s.tallies[0].add(string(line[match[2]:match[3]]), true)
+	for i, match := range s.pattern.FindAllSubmatchIndex(line, -1) {
+		if i > 0 && s.tallies[0].pick != "" {
+			return
+		}
+
+		if len(match) >= 4 && match[2] >= 0 {
+			s.tallies[0].add(string(line[match[2]:match[3]]), i == 0)
+		}
 	}
 }
 
@@ -223,6 +253,10 @@ func readObject(line []byte, tallies []*printedValues) {
 		if pairs, ok = objectPairs(quoteNonFinite(line)); !ok {
 			return
 		}
+	}
+
+	for _, t := range tallies { // a whole object hides nothing: it reads as it was written
+		t.read = wholeObject
 	}
 
 	for _, p := range pairs {

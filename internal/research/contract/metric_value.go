@@ -28,6 +28,11 @@ type printedValues struct {
 	// Why the first, the last and the first unusable of the values are unusable.
 	badFirst, badLast, bad error
 	vague                  error // about a line that may not have been meant
+
+	read     int    // how often it was found in the line that is being read
+	explicit bool   // METRIC name=value was read
+	hidden   string // how METRIC name= was hidden; "" if it was not
+	unclear  string // how name: value was hidden, which may not have been meant
 }
 
 // add takes a printed value. explicit says that the line can't have meant
@@ -86,6 +91,12 @@ func (t *printedValues) value() (float64, error) {
 	}
 
 	switch {
+	case t.hidden != "":
+		return 0, fmt.Errorf("%s is ambiguous: METRIC %s= was also printed %s, where it is not read; "+
+			"let nothing else write to the output when it is printed", t, t.name, t.hidden)
+	case t.unclear != "" && !t.explicit && t.count > 0:
+		return 0, fmt.Errorf("%s is ambiguous: it was also printed %s, where it is not read; "+
+			"print METRIC %s=… on a line of its own", t, t.unclear, t.name)
 	case t.count == 0:
 		return 0, t.missing()
 	case unusable != nil:
