@@ -13,7 +13,6 @@ import (
 	"ratchet/internal/notify"
 	"ratchet/internal/research"
 	"ratchet/internal/research/contract"
-	"ratchet/internal/research/history"
 	"ratchet/internal/terminal"
 	"ratchet/internal/wording"
 	"ratchet/tools"
@@ -66,8 +65,13 @@ func (a *app) acceptStart(cmd *cobra.Command, co *checkout.Checkout, start *lab.
 		return err
 	}
 
+	word, err := a.word(co)
+	if err != nil {
+		return err
+	}
+
 	started, err := lab.StartCampaign(cmd.Context(), co, lab.StartRequest{Name: start.Campaign,
-		Accepted: start.Acceptance(history.ByTerminal)})
+		Accepted: start.Acceptance(word)})
 	if err != nil {
 		return err
 	}
@@ -104,7 +108,12 @@ func (a *app) acceptChange(cmd *cobra.Command, co *checkout.Checkout) error {
 		return err
 	}
 
-	if err := lab.AcceptContract(cmd.Context(), co, digest, history.ByTerminal); err != nil {
+	word, err := a.word(co)
+	if err != nil {
+		return err
+	}
+
+	if err := lab.AcceptContract(cmd.Context(), co, digest, word); err != nil {
 		return err
 	}
 

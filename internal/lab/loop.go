@@ -222,9 +222,15 @@ func Keep(ctx context.Context, co *checkout.Checkout, req KeepRequest) (*KeptAns
 		return newKeptAnswer(campaign, experiment, head, nil), err
 	}
 
-	simpler, overridden, err := requireKeepable(experiment, req.Override)
+	simpler, overridden, err := requireKeepable(experiment, req.Override.By)
 	if err != nil {
 		return nil, err
+	}
+
+	if overridden != "" {
+		if err := req.Override.requirePassphrase(co); err != nil {
+			return nil, err
+		}
 	}
 
 	// A job that measures the incumbent would lose its subject.
