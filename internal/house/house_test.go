@@ -99,7 +99,7 @@ var rooms = map[string]struct {
 	"github.com/go-analyze/charts": {[]string{"ratchet/internal/chart"},
 		"figures are plain data, so that the library can be replaced"},
 	"golang.org/x/crypto": {[]string{"ratchet/internal/passphrase"}, "the one hash of a passphrase"},
-	"golang.org/x/term": {[]string{"ratchet/internal/terminal"}, "what a terminal is, is asked in one place"},
+	"golang.org/x/term":   {[]string{"ratchet/internal/terminal"}, "what a terminal is, is asked in one place"},
 	"golang.org/x/sys": {[]string{"ratchet/sandbox", "ratchet/ledger", "ratchet/internal/queue"},
 		"system calls stay where their limits are written down"},
 }
