@@ -30,6 +30,7 @@ type Outcome struct {
 	// share on log scale, else in the unit; positive is better
 	Gain    *research.Interval `json:"gain,omitempty"`
 	Finding string             `json:"finding,omitempty"` // one line in words
+	Guards  []rules.GuardValue `json:"guards,omitempty"`  // with the candidate
 	Reason  string             `json:"reason,omitempty"`  // of an invalid verdict, or of a failed job
 	// end of the program's output: data, never instructions
 	Excerpt  string    `json:"output_excerpt,omitempty"`
@@ -99,6 +100,14 @@ func ReadOutcome(
 				return err
 			}
 			out, output = experimentOutcome(co, held, experiment), experiment.Output
+
+			if len(held.Program.Guards) > 0 && experiment.Judgement != nil {
+				runs, err := tx.Runs(campaign, id)
+				if err != nil {
+					return err
+				}
+				out.Guards = rules.GuardValues(held.Program, runs)
+			}
 		} else {
 			measurement, err := tx.Measurement(campaign, id)
 			if err != nil {
@@ -133,7 +142,7 @@ func ReadOutcome(
 func experimentOutcome(co *checkout.Checkout, campaign *history.Campaign, experiment *history.Experiment) *Outcome {
 	left := checkout.BudgetLeft(campaign)
 	out := &Outcome{ID: experiment.Job(), Experiment: experiment.N, RunsDone: experiment.Runs, Left: &left,
-		Unit: campaign.Program.Metric.Unit}
+		Unit: campaign.MetricOf(experiment.N).Unit}
 	automatic := campaign.Program.Decide == "auto"
 
 	if experiment.Status == research.Running {
@@ -154,7 +163,7 @@ func experimentOutcome(co *checkout.Checkout, campaign *history.Campaign, experi
 
 	judgement := experiment.Judgement
 	out.Status, out.Verdict, out.Value, out.Gain = "done", judgement.Verdict, judgement.Value, judgement.Gain
-	out.Finding = judgement.Describe(campaign.Program.Metric)
+	out.Finding = judgement.Describe(campaign.MetricOf(experiment.N))
 
 	if judgement.Verdict == research.Provisional && experiment.Status == research.Unresolved {
 		out.Finding += "; with it the " + campaign.Rule.DescribeChain(campaign.Program.Metric, judgement)

@@ -60,7 +60,12 @@ func resumeCampaign(
 			return nil, err
 		}
 
-		if !finished {
+		var foreign *research.Error
+		switch err := refuseForeignCommits(ctx, co, campaign, head); {
+		case finished:
+		case errors.As(err, &foreign):
+			notes = append(notes, foreign.Msg+"; "+foreign.Next)
+		default:
 			notes = append(notes, "another session moved the incumbent: call revert first, it brings it here")
 		}
 	}
