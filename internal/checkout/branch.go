@@ -4,9 +4,12 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"path/filepath"
+	"slices"
 	"strings"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
 	"ratchet/internal/research/history"
 	"ratchet/internal/source"
 	"ratchet/internal/wording"
@@ -136,6 +139,36 @@ func (co *Checkout) MoveIncumbent(
 
 	return update, fmt.Sprintf("%s pointed to %s, which is no commit of the campaign; it is put back", name,
 		wording.ShortCommit(at)), nil
+}
+
+// SubmoduleNote says that the folders of a commit's submodules are empty in a run, and what
+// to do; "" where it has none, or where carry or reads name them all.
+func (co *Checkout) SubmoduleNote(
+	ctx context.Context, commit, programPath string, program contract.Program,
+) (string, error) {
+	paths, err := co.Repo.Submodules(ctx, commit)
+	if err != nil {
+		return "", err
+	}
+
+	var named []string
+	for _, p := range slices.Concat(program.Carry, program.Reads) {
+		named = append(named, strings.TrimSuffix(JoinSlash(SlashDir(programPath), p), "/"))
+	}
+
+	paths = slices.DeleteFunc(paths, func(p string) bool {
+		return slices.ContainsFunc(named, func(n string) bool {
+			return n == p || strings.HasPrefix(p, n+"/") || n == filepath.ToSlash(filepath.Join(co.Repo.Root(), p))
+		})
+	})
+	if len(paths) == 0 {
+		return "", nil
+	}
+
+	shown := strings.Join(paths[:min(5, len(paths))], ", ")
+
+	return fmt.Sprintf("submodules are not part of a version, their folders are empty in a run: %s; a run that needs them: git submodule update --init, and `carry: [%s]` in program.md",
+		shown, shown), nil
 }
 
 func FinalBranchName(c *history.Campaign) string { return "ratchet/" + c.Name + "-final" }

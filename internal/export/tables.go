@@ -343,6 +343,14 @@ func (w *writer) writePi(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+
+		// The last segment has the present metric, also before a run has it.
+		if now := campaign.Program.Metric; p.metric.Name != now.Name || p.metric.Unit != now.Unit ||
+			p.metric.Better != now.Better {
+			if err := p.begin(campaign, now); err != nil {
+				return err
+			}
+		}
 		p.before += 1 + campaign.Experiments
 	}
 

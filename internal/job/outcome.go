@@ -123,6 +123,17 @@ func ReadOutcome(
 		return out, err
 	}
 
+	if out.Reason != "" {
+		note, err := submoduleNote(ctx, co, campaign)
+		if err != nil {
+			return out, err
+		}
+
+		if note != "" {
+			out.Notes = append(out.Notes, note)
+		}
+	}
+
 	// A new file that the edit needs is the usual reason of a run that fails.
 	if out.Verdict == research.Invalid {
 		if extra, err := co.Repo.Untracked(ctx, 4); err == nil && len(extra) > 0 {
@@ -137,6 +148,21 @@ func ReadOutcome(
 	}
 
 	return out, nil
+}
+
+// submoduleNote is what a run that failed may have missed of the campaign's submodules.
+func submoduleNote(ctx context.Context, co *checkout.Checkout, name string) (string, error) {
+	campaign, err := co.LookUpCampaign(ctx, name)
+	if err != nil || campaign == nil {
+		return "", err
+	}
+
+	note, err := co.SubmoduleNote(ctx, campaign.Start, campaign.ProgramPath, campaign.Program)
+	if research.HasCode(err, research.CodeNotFound) || research.HasCode(err, research.CodeRepository) {
+		return "", nil // git lost the start: other calls say so
+	}
+
+	return note, err
 }
 
 func experimentOutcome(co *checkout.Checkout, campaign *history.Campaign, experiment *history.Experiment) *Outcome {

@@ -99,6 +99,15 @@ func createCampaign(
 		}
 	}
 
+	submodules, err := co.SubmoduleNote(ctx, head.Commit, doc.Path, doc.Program)
+	if err != nil {
+		return nil, err
+	}
+
+	if submodules != "" {
+		notes = append(notes, submodules)
+	}
+
 	start, tree, err := co.MakeStartCommit(ctx, name, doc, head)
 	if err != nil {
 		return nil, err
