@@ -74,7 +74,7 @@ func (s *Server) pendingDecision(ctx context.Context, tool tools.Tool, args json
 
 	// A form's answer passes through the client: no place for a passphrase. The refusal
 	// names the command for the terminal.
-	if locked, err := co.Passphrase().IsSet(); locked || err != nil {
+	if locked, err := checkout.Passphrase(co).IsSet(); locked || err != nil {
 		return nil
 	}
 
@@ -165,8 +165,8 @@ func keepDecision(ctx context.Context, co *checkout.Checkout, args json.RawMessa
 	}
 }
 
-// form is what the person sees.
-func (d *decision) form() mcp.ElicitationParams {
+// buildForm is what the person sees.
+func (d *decision) buildForm() mcp.ElicitationParams {
 	text := render.Clean(d.message)
 	if len(text) > maxQuestion {
 		text = wording.ClipBytes(text, maxQuestion) + "\n"
@@ -255,7 +255,8 @@ func startAccepted(
 // wear them down.
 func (s *Server) markAsked(ctx context.Context, d *decision) bool {
 	client := clientOf(ctx)
-	key := strings.Join([]string{sessionKeyOf(ctx), client.name, client.version, d.Kind, d.Campaign, d.Subject, d.Path}, "\n")
+	key := strings.Join([]string{sessionKeyOf(ctx), client.name, client.version, d.Kind, d.Campaign, d.Subject, d.Path},
+		"\n")
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -280,10 +281,10 @@ func (s *Server) askPerson(ctx context.Context, tool tools.Tool, d *decision) (n
 
 	if featuresOf(ctx).modern {
 		state := s.sealState(ctx, tool.Name, d)
-		return mcpserver.NewInputRequestBuilder(state).Elicit(personInput, d.form()).ToolResult(), false
+		return mcpserver.NewInputRequestBuilder(state).Elicit(personInput, d.buildForm()).ToolResult(), false
 	}
 
-	answer, err := s.askClient(ctx, mcp.MethodElicitationCreate, d.form(), s.opt.Patience)
+	answer, err := s.askClient(ctx, mcp.MethodElicitationCreate, d.buildForm(), s.opt.Patience)
 	if err != nil {
 		s.opt.Log.Info("the person was not reached", "err", err)
 		return nil, false
@@ -300,7 +301,7 @@ func (s *Server) askPerson(ctx context.Context, tool tools.Tool, d *decision) (n
 // sealState is the state of a call that is to be made again, with a decision or
 // (nil) with the client's roots. It holds for long: nothing waits meanwhile.
 func (s *Server) sealState(ctx context.Context, tool string, d *decision) string {
-	return s.sealer.seal(callState{
+	return s.sealer.sealState(callState{
 		Tool:     tool,
 		Session:  sessionKeyOf(ctx),
 		Until:    time.Now().Add(5 * s.opt.Patience),

@@ -45,7 +45,7 @@ func overrideCommand(cli *app) *cobra.Command {
 				return err
 			}
 
-			word, err := cli.word(co)
+			word, err := askWord(cli, co)
 			if err != nil {
 				return err
 			}

@@ -78,7 +78,7 @@ func (a *app) addToken(ctx context.Context, name string, role server.Role) error
 	}
 
 	if role == server.RolePerson {
-		if err := a.unlock(ctx); err != nil {
+		if err := unlock(ctx, a); err != nil {
 			return err
 		}
 	}

@@ -63,7 +63,7 @@ func (a *app) ui(ctx context.Context, u looking) error {
 		role, can = server.RoleRead, "it looks on and can't steer"
 	}
 	if role == server.RolePerson {
-		if err := a.unlock(ctx); err != nil {
+		if err := unlock(ctx, a); err != nil {
 			return err
 		}
 	}

@@ -37,15 +37,15 @@ func (co *Checkout) RequireCampaignBranch(ctx context.Context, campaign *history
 
 	head, err := co.Repo.Head(ctx)
 	if err != nil {
-		return head, co.explainLostBranch(ctx, err)
+		return head, explainLostBranch(ctx, co, err)
 	}
 
-	if err := co.RequireCommits(ctx, campaign); err != nil {
+	if err := RequireCommits(ctx, co, campaign); err != nil {
 		return head, err
 	}
 
 	if _, err := co.Repo.Tree(ctx, head.Commit); err != nil { // the branch's file names what is no commit
-		return head, co.explainLostBranch(ctx, err)
+		return head, explainLostBranch(ctx, co, err)
 	}
 
 	if !co.IsCampaignBranch(campaign, head.Branch) {
@@ -59,7 +59,7 @@ func (co *Checkout) RequireCampaignBranch(ctx context.Context, campaign *history
 
 // explainLostBranch is the error of a checkout whose HEAD gives no commit: which branch of
 // a campaign is gone, and the command that puts it back, if it is one; else cause.
-func (co *Checkout) explainLostBranch(ctx context.Context, cause error) error {
+func explainLostBranch(ctx context.Context, co *Checkout, cause error) error {
 	branch := co.Repo.Branch(ctx)
 	var campaign *history.Campaign
 
@@ -71,7 +71,7 @@ func (co *Checkout) explainLostBranch(ctx context.Context, cause error) error {
 		return cause
 	}
 
-	if err := co.RequireCommits(ctx, campaign); err != nil {
+	if err := RequireCommits(ctx, co, campaign); err != nil {
 		return err
 	}
 
@@ -82,10 +82,10 @@ func (co *Checkout) explainLostBranch(ctx context.Context, cause error) error {
 
 // RequireCommits refuses where git no longer has the campaign's start or incumbent, since
 // their refs were deleted and git has collected them.
-func (co *Checkout) RequireCommits(ctx context.Context, campaign *history.Campaign) error {
-	err := co.RequireCommit(ctx, RefName(campaign.Name, "incumbent"), campaign.Incumbent)
+func RequireCommits(ctx context.Context, co *Checkout, campaign *history.Campaign) error {
+	err := RequireCommit(ctx, co, RefName(campaign.Name, "incumbent"), campaign.Incumbent)
 	if err == nil && campaign.Start != campaign.Incumbent {
-		err = co.RequireCommit(ctx, RefName(campaign.Name, "start"), campaign.Start)
+		err = RequireCommit(ctx, co, RefName(campaign.Name, "start"), campaign.Start)
 	}
 
 	return err
@@ -93,7 +93,7 @@ func (co *Checkout) RequireCommits(ctx context.Context, campaign *history.Campai
 
 // RequireCommit refuses where git no longer has a commit that the ledger names and ref
 // held. Errors: CodeRepository.
-func (co *Checkout) RequireCommit(ctx context.Context, ref, commit string) error {
+func RequireCommit(ctx context.Context, co *Checkout, ref, commit string) error {
 	_, err := co.Repo.Tree(ctx, commit)
 	if !research.HasCode(err, research.CodeNotFound) {
 		return err
@@ -110,8 +110,8 @@ func (co *Checkout) RequireCommit(ctx context.Context, ref, commit string) error
 // ledger from commit was to commit, nil where it is there already or another session has
 // moved it further. The ledger decides: a ref that was deleted or moved elsewhere is put
 // right, and note says so.
-func (co *Checkout) MoveIncumbent(
-	ctx context.Context, campaign *history.Campaign, was, commit string,
+func MoveIncumbent(
+	ctx context.Context, co *Checkout, campaign *history.Campaign, was, commit string,
 ) (update *source.RefUpdate, note string, err error) {
 	name := RefName(campaign.Name, "incumbent")
 
@@ -143,8 +143,8 @@ func (co *Checkout) MoveIncumbent(
 
 // SubmoduleNote says that the folders of a commit's submodules are empty in a run, and what
 // to do; "" where it has none, or where carry or reads name them all.
-func (co *Checkout) SubmoduleNote(
-	ctx context.Context, commit, programPath string, program contract.Program,
+func SubmoduleNote(
+	ctx context.Context, co *Checkout, commit, programPath string, program contract.Program,
 ) (string, error) {
 	paths, err := co.Repo.Submodules(ctx, commit)
 	if err != nil {

@@ -53,7 +53,7 @@ func (co *Checkout) ReadCampaign(tx *ledger.Tx, name string) (*history.Campaign,
 
 // FindCampaign is the campaign that this checkout is about: the person's, else that of
 // the program which the options name, else the one whose branch is checked out, else the
-// one that the nearest program names.
+// nearest program's (campaignOfProgram).
 // Errors: CodeNoCampaign, with where a campaign is if there is one.
 func (co *Checkout) FindCampaign(ctx context.Context, tx *ledger.Tx) (*history.Campaign, error) {
 	if co.personCampaign != "" {
@@ -62,7 +62,7 @@ func (co *Checkout) FindCampaign(ctx context.Context, tx *ledger.Tx) (*history.C
 
 	here := campaignOfBranch(co, tx, co.Repo.Branch(ctx))
 	if co.Opt.Program != "" {
-		return campaignOfProgram(co, tx, here)
+		return campaignOfNamedProgram(co, tx, here)
 	}
 
 	if here != nil {
@@ -75,20 +75,22 @@ func (co *Checkout) FindCampaign(ctx context.Context, tx *ledger.Tx) (*history.C
 		return nil, research.Errorf(research.CodeNoCampaign, research.Describe(err).Next, "no campaign here: %w", err)
 	}
 
-	campaign, err := tx.Campaign(doc.Program.Name)
-	if research.Describe(err).Code == research.CodeNoCampaign {
-		return nil, research.Errorf(research.CodeNoCampaign, "call start_campaign",
+	head, _ := co.Repo.Head(ctx) // none before the first commit
+
+	campaign, err := campaignOfProgram(ctx, co, tx, doc, head)
+	if campaign == nil && err == nil {
+		err = research.Errorf(research.CodeNoCampaign, "call start_campaign",
 			"the campaign %q has not been started in this repository", doc.Program.Name)
 	}
 
 	return campaign, err
 }
 
-// campaignOfProgram is the campaign of the program that the options name: here, the one
+// campaignOfNamedProgram is the campaign of the program that the options name: here, the one
 // that is checked out, if it is of that program; else the one of the program's name; else
 // the last one that goes on, or began last. The program itself need not be there.
-func campaignOfProgram(co *Checkout, tx *ledger.Tx, here *history.Campaign) (*history.Campaign, error) {
-	path, err := co.programPath("")
+func campaignOfNamedProgram(co *Checkout, tx *ledger.Tx, here *history.Campaign) (*history.Campaign, error) {
+	path, err := programPath(co, "")
 	if err != nil || here != nil && here.ProgramPath == path {
 		return here, err
 	}

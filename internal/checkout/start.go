@@ -3,6 +3,7 @@ package checkout
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"fmt"
 	"path"
 	"runtime"
@@ -21,7 +22,7 @@ import (
 func (co *Checkout) RequireUsable(ctx context.Context, doc *ProgramDocument) (source.Head, error) {
 	head, err := co.Repo.Head(ctx)
 	if err != nil {
-		return head, co.explainLostBranch(ctx, err)
+		return head, explainLostBranch(ctx, co, err)
 	}
 
 	if err := co.Repo.RequireNoOperation(ctx); err != nil {
@@ -84,7 +85,8 @@ func RequireAcceptedStart(tx *ledger.Tx, name string, doc *ProgramDocument) erro
 	}
 
 	return research.Errorf(research.CodeContract,
-		fmt.Sprintf("a person runs `ratchet %saccept --name %s` in a terminal, which starts it", programFlag(doc), name),
+		fmt.Sprintf("a person runs `ratchet %saccept --name %s` in a terminal, which starts it", programFlag(doc),
+			name),
 		"a new campaign %q needs a person's word: its contract (%s) is not that of a campaign of this repository (of %s it %s)",
 		name, doc.Path, nearest.Name, differs)
 }
@@ -131,6 +133,12 @@ func NearestContract(tx *ledger.Tx, doc *ProgramDocument) (*history.Campaign, er
 func (co *Checkout) RecordCampaignStart(
 	ctx context.Context, name string, doc *ProgramDocument, head source.Head, start, tree, branch string,
 ) error {
+	repository, err := RepositoryID(co)
+	if err != nil {
+		return err
+	}
+	id := rand.Text()
+
 	return co.Ledger.Update(ctx, func(tx *ledger.Tx) error {
 		_, err := tx.Campaign(name)
 		if err == nil {
@@ -147,6 +155,8 @@ func (co *Checkout) RecordCampaignStart(
 		}
 
 		body := history.CampaignStart{
+			ID:          id,
+			Repository:  repository,
 			Program:     doc.Program,
 			Digest:      doc.Digest,
 			ProgramPath: doc.Path,

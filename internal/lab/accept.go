@@ -21,7 +21,7 @@ type Word struct {
 
 // requirePassphrase refuses a word without the passphrase of a repository that is locked.
 func (w Word) requirePassphrase(co *checkout.Checkout) error {
-	return co.Passphrase().Check(w.Passphrase)
+	return checkout.Passphrase(co).Check(w.Passphrase)
 }
 
 // StartAcceptance is a person's word for a new campaign: how they were asked, and what
@@ -100,7 +100,8 @@ func acceptStart(
 ) error {
 	if word.By != "" {
 		if word.Path != doc.Path || word.Digest != doc.Digest {
-			return research.Errorf(research.CodeConflict, "look at it and accept again", "%s changed meanwhile", doc.Path)
+			return research.Errorf(research.CodeConflict, "look at it and accept again", "%s changed meanwhile",
+				doc.Path)
 		}
 
 		if err := word.requirePassphrase(co); err != nil {

@@ -581,7 +581,8 @@ func TestAcceptContract(t *testing.T) {
 	if err != nil || digest == c.Digest {
 		t.Fatalf("pending is %s, %v", digest, err)
 	}
-	refused(t, "another text than was seen", lab.AcceptContract(t.Context(), b.Checkout, c.Digest, lab.Word{By: history.ByTerminal}),
+	refused(t, "another text than was seen", lab.AcceptContract(t.Context(), b.Checkout, c.Digest,
+		lab.Word{By: history.ByTerminal}),
 		research.CodeConflict)
 
 	if err := lab.AcceptContract(t.Context(), b.Checkout, digest, lab.Word{By: history.ByTerminal}); err != nil {

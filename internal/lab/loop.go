@@ -249,7 +249,7 @@ func Keep(ctx context.Context, co *checkout.Checkout, req KeepRequest) (*KeptAns
 	}
 
 	candidate := checkout.RefName(campaign.Name, "x", fmt.Sprint(experiment.N))
-	if err := co.RequireCommit(ctx, candidate, experiment.Candidate); err != nil {
+	if err := checkout.RequireCommit(ctx, co, candidate, experiment.Candidate); err != nil {
 		return nil, err
 	}
 

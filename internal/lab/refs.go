@@ -95,7 +95,7 @@ func advanceRefs(
 ) (notes []string, err error) {
 	var updates []source.RefUpdate
 
-	moved, note, err := co.MoveIncumbent(ctx, campaign, was, commit)
+	moved, note, err := checkout.MoveIncumbent(ctx, co, campaign, was, commit)
 	if err != nil {
 		return nil, err
 	}

@@ -44,17 +44,19 @@ func StartCampaign(ctx context.Context, co *checkout.Checkout, req StartRequest)
 		return nil, err
 	}
 
-	campaign, err := co.LookUpCampaign(ctx, name)
+	var campaign *history.Campaign // nil for a new one
+	if req.Name == "" {
+		campaign, err = checkout.StartedCampaign(ctx, co, doc, head)
+	} else {
+		campaign, err = co.LookUpCampaign(ctx, name)
+	}
+
 	if err != nil {
 		return nil, err
 	}
 
-	// The campaign that is checked out may have been given another name than the program's.
-	if req.Name == "" {
-		here, err := co.CurrentCampaign(ctx)
-		if err == nil && here.ProgramPath == doc.Path && here.Ended == "" && co.IsCampaignBranch(here, head.Branch) {
-			campaign = here
-		}
+	if err := checkout.EnsureRepositoryID(ctx, co); err != nil {
+		return nil, err
 	}
 
 	if campaign != nil {
@@ -99,7 +101,7 @@ func createCampaign(
 		}
 	}
 
-	submodules, err := co.SubmoduleNote(ctx, head.Commit, doc.Path, doc.Program)
+	submodules, err := checkout.SubmoduleNote(ctx, co, head.Commit, doc.Path, doc.Program)
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"ratchet/internal/checkout"
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
 	"ratchet/internal/research/rules"
@@ -37,7 +38,7 @@ func (w *worker) certifyHead(ctx context.Context) error {
 	// Fresh pairs of checkpoint and head, until the rule has decided.
 	rule, outlook := rules.NewAuto(campaign.Program), campaign.Outlook()
 	var observations []rules.Observation
-	defer w.endBlock()
+	defer w.slot.release()
 
 	for {
 		step := rule.NextPair(campaign.Rule, outlook, observations)
@@ -104,7 +105,7 @@ func (w *worker) recordCertificate(ctx context.Context, campaign *history.Campai
 	}
 
 	// Only then does the incumbent's ref move.
-	ref, _, err := w.MoveIncumbent(ctx, campaign, campaign.Incumbent, end.Commit)
+	ref, _, err := checkout.MoveIncumbent(ctx, w.Checkout, campaign, campaign.Incumbent, end.Commit)
 	if err != nil || ref == nil {
 		return err
 	}

@@ -69,7 +69,7 @@ func (w *worker) makeMeasuredRuns(
 	}
 
 	var observations []rules.Observation
-	defer w.endBlock()
+	defer w.slot.release()
 
 	next := func() *rules.RunRequest {
 		return rules.NextMeasurementRun(measurement.JobStart, role, now.Rule.NoiseKind, observations)

@@ -27,7 +27,7 @@ type runner struct {
 	runs         int           // of this job
 	enforced     rules.Run     // the last one that was recorded with what enforced it
 	gpus         gpuDriver
-	block        block
+	slot         measuringSlot
 }
 
 // owner is the worker or the trial that a runner works for.

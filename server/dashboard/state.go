@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"context"
+	"ratchet/internal/checkout"
 	"ratchet/internal/render"
 	"ratchet/internal/view"
 	"time"
@@ -130,7 +131,7 @@ func showState(ctx context.Context, c *call) (any, error) {
 	}
 
 	// A file that can't be read locks, too.
-	locked, err := c.lab.Passphrase().IsSet()
+	locked, err := checkout.Passphrase(c.lab).IsSet()
 	out.Locked = locked || err != nil
 
 	if limit := contract.Campaign.GPUHours; limit > 0 {

@@ -85,8 +85,11 @@ type Entry struct {
 
 type (
 
-	// CampaignStart is the body of campaign.started.
+	// CampaignStart is the body of campaign.started. Records of before they had ids have
+	// neither ID nor Repository: such a campaign is known by its ledger and its name.
 	CampaignStart struct {
+		ID          string           `json:"id,omitempty"`         // random; the same in every copy of the campaign
+		Repository  string           `json:"repository,omitempty"` // id of the one that it began in
 		Program     contract.Program `json:"program"`
 		Digest      string           `json:"digest"`       // of the contract, see Program.Digest
 		ProgramPath string           `json:"program_path"` // relative to the repository's root, slash-separated
