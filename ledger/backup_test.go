@@ -53,7 +53,7 @@ func TestBackupWhileOthersAppend(t *testing.T) {
 	have, format := stored(t, path)
 
 	all, _ := stored(t, l.Path())
-	if format != "4" || len(have) != int(rep.Records) {
+	if format != "5" || len(have) != int(rep.Records) {
 		t.Errorf("%d records of the format %q", len(have), format)
 	}
 

@@ -478,7 +478,7 @@ func TestReplicaIsMigratedAlone(t *testing.T) {
 
 	wantSame(t, goldenRecords, l, replica(t, log))
 
-	if _, format := stored(t, path); format != "4" || len(log.records) != goldenRecords {
+	if _, format := stored(t, path); format != "5" || len(log.records) != goldenRecords {
 		t.Errorf("the format is %s, the log has %d records", format, len(log.records))
 	}
 }

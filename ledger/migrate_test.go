@@ -125,7 +125,7 @@ func TestMigration(t *testing.T) {
 			}
 
 			after, format := stored(t, path)
-			if format != "4" || len(after) != goldenRecords+1 {
+			if format != "5" || len(after) != goldenRecords+1 {
 				t.Fatalf("migrated to the format %q with %d records", format, len(after))
 			}
 
@@ -237,7 +237,7 @@ func TestMigrationWaitsForOlderSupervisors(t *testing.T) {
 	alive = false
 	view(t, l, func(*ledger.Tx) error { return nil })
 
-	if _, format := stored(t, path); format != "4" {
+	if _, format := stored(t, path); format != "5" {
 		t.Errorf("format %q once the worker is gone", format)
 	}
 }

@@ -50,7 +50,7 @@ const (
 
 	// format is raised when an older Ratchet would misread what this one writes:
 	// a new kind of record, a new index, or another meaning of one. See migrate.go.
-	format = 4
+	format = 5
 
 	openTimeout = 5 * time.Second // for programs that do not know our lock
 )

@@ -72,6 +72,12 @@ func (s *Server) pendingDecision(ctx context.Context, tool tools.Tool, args json
 		return nil
 	}
 
+	// A form's answer passes through the client: no place for a passphrase. The refusal
+	// names the command for the terminal.
+	if locked, err := checkout.Passphrase(co).IsSet(); locked || err != nil {
+		return nil
+	}
+
 	switch {
 	case isKeep:
 		return keepDecision(ctx, co, args)
@@ -203,7 +209,7 @@ func (s *Server) carryOut(ctx context.Context, d *decision, args json.RawMessage
 
 	switch d.Kind {
 	case decideContract:
-		return nil, lab.AcceptContract(ctx, co, d.Subject, history.ByElicitation)
+		return nil, lab.AcceptContract(ctx, co, d.Subject, lab.Word{By: history.ByElicitation})
 	case decideStart:
 		return startAccepted(ctx, co, d, args)
 	}
@@ -212,7 +218,7 @@ func (s *Server) carryOut(ctx context.Context, d *decision, args json.RawMessage
 	if err != nil {
 		return nil, err
 	}
-	req.ID, req.Override = d.Subject, history.ByElicitation
+	req.ID, req.Override = d.Subject, lab.Word{By: history.ByElicitation}
 
 	kept, err := lab.Keep(ctx, co, req)
 	if err != nil {
@@ -232,7 +238,8 @@ func startAccepted(
 		return nil, err
 	}
 	req.Name = d.Campaign
-	req.Accepted = lab.StartAcceptance{By: history.ByElicitation, Path: d.Path, Digest: d.Subject}
+	req.Accepted = lab.StartAcceptance{Word: lab.Word{By: history.ByElicitation}, Path: d.Path,
+		Digest: d.Subject}
 
 	started, err := lab.StartCampaign(ctx, co, req)
 	if err != nil {
@@ -248,7 +255,8 @@ func startAccepted(
 // wear them down.
 func (s *Server) markAsked(ctx context.Context, d *decision) bool {
 	client := clientOf(ctx)
-	key := strings.Join([]string{sessionKeyOf(ctx), client.name, client.version, d.Kind, d.Campaign, d.Subject, d.Path}, "\n")
+	key := strings.Join([]string{sessionKeyOf(ctx), client.name, client.version, d.Kind, d.Campaign, d.Subject, d.Path},
+		"\n")
 
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -63,6 +63,9 @@ func FactsOfRow(experiment *history.Experiment) RowFacts {
 
 	if j := experiment.Judgement; j != nil {
 		f.Verdict, f.Gain, f.Value = j.Verdict, wording.FormatBareGain(j.Gain, j.Scale), render.FormatOptional(j.Value)
+		if experiment.Under != nil && j.Value != nil {
+			f.Value += " " + Line(experiment.Under.Name)
+		}
 	}
 
 	return f

@@ -8,6 +8,7 @@ import (
 	"ratchet/internal/job"
 	"ratchet/internal/render"
 	"ratchet/internal/research"
+	"ratchet/internal/research/rules"
 	"ratchet/internal/wording"
 )
 
@@ -48,6 +49,8 @@ func RenderOutcome(outcome *job.Outcome) render.Answer {
 		fields = append(fields, render.Field{Key: "unit", Val: render.OneLine(outcome.Unit, 16)})
 	}
 
+	fields = append(fields, guardValues(outcome.Guards)...)
+
 	if outcome.Gain != nil {
 		field := render.Field{Key: "gain", Val: outcome.Gain}
 		if outcome.Finding == "" { // which has it in words
@@ -81,6 +84,21 @@ func RenderOutcome(outcome *job.Outcome) render.Answer {
 	}
 
 	return render.BuildAnswer(limit, append(fields, render.NextStep(outcome.Next))...)
+}
+
+// guardValues are the guards' values, nothing where there are none.
+func guardValues(all []rules.GuardValue) []render.Field {
+	if len(all) == 0 {
+		return nil
+	}
+
+	items := make([]render.Item, len(all))
+	for i, guard := range all {
+		items[i] = render.Item{Val: guard, Line: "guard " + render.OneLine(guard.Name, 40) + ": " +
+			render.FormatOptional(&guard.Value)}
+	}
+
+	return []render.Field{{Key: "guards", List: items, Min: 1}}
 }
 
 // whileRunning is what only a running job has.

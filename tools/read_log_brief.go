@@ -241,7 +241,12 @@ func RenderDetail(detail *view.Detail, limit int) render.Answer {
 		{Key: "hypothesis", Str: render.Clean(experiment.Hypothesis), Prefix: "hypothesis: ", Min: 200},
 		render.ShortFact("expect", "expected: ", experiment.Expect),
 	}
+	if experiment.Under != nil {
+		fields = append(fields, render.ShortFact("metric", "measured by the earlier metric ",
+			render.MetricText(*experiment.Under)))
+	}
 	fields = append(fields, judgement(experiment.Judgement, detail)...)
+	fields = append(fields, guardValues(experiment.Guards)...)
 	fields = append(fields, render.ShortFact("proof", "", detail.Proof),
 		render.Field{Key: "lesson", Str: render.OneLine(experiment.Lesson, render.MaxText), Prefix: "lesson: ",
 			Min: 200},

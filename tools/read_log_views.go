@@ -9,6 +9,7 @@ import (
 	"ratchet/internal/render"
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
+	"ratchet/internal/research/rules"
 	"ratchet/internal/view"
 	"ratchet/internal/wording"
 )
@@ -69,16 +70,19 @@ type row struct {
 	Verdict research.Verdict `json:"verdict,omitempty"`
 	Status  research.Status  `json:"status"`
 	// of a keep: certified | provisional | unverified | rolled back
-	Proof      string   `json:"proof,omitempty"`
-	Gain       *float64 `json:"gain,omitempty"`
-	Value      *float64 `json:"value,omitempty"`
-	Hypothesis string   `json:"hypothesis"`
+	Proof string   `json:"proof,omitempty"`
+	Gain  *float64 `json:"gain,omitempty"`
+	Value *float64 `json:"value,omitempty"`
+	// what the value is of, where the campaign has another metric now
+	Metric     string             `json:"metric,omitempty"`
+	Guards     []rules.GuardValue `json:"guards,omitempty"`
+	Hypothesis string             `json:"hypothesis"`
 }
 
 // rowOf is an experiment's row, its hypothesis cut to n bytes.
 func rowOf(experiment *history.Experiment, n int) render.Item {
 	r := row{N: experiment.N, Status: experiment.Status, Proof: experiment.Proof,
-		Hypothesis: render.OneLine(experiment.Hypothesis, n)}
+		Guards: experiment.Guards, Hypothesis: render.OneLine(experiment.Hypothesis, n)}
 	gain := "-"
 
 	if j := experiment.Judgement; j != nil {
@@ -99,8 +103,13 @@ func rowOf(experiment *history.Experiment, n int) render.Item {
 		status += " (" + r.Proof + ")"
 	}
 
-	return render.Item{Val: r, Line: fmt.Sprintf("%d %s %s %s %s %s", r.N, verdict, status, gain,
-		render.FormatOptional(r.Value), r.Hypothesis)}
+	value := render.FormatOptional(r.Value)
+	if experiment.Under != nil && r.Value != nil {
+		r.Metric = render.OneLine(experiment.Under.Name, 40)
+		value += " " + r.Metric
+	}
+
+	return render.Item{Val: r, Line: fmt.Sprintf("%d %s %s %s %s %s", r.N, verdict, status, gain, value, r.Hypothesis)}
 }
 
 const rowHead = "n verdict status gain value hypothesis"

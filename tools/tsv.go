@@ -8,6 +8,7 @@ import (
 
 	"ratchet/internal/checkout"
 	"ratchet/internal/render"
+	"ratchet/internal/research/history"
 	"ratchet/internal/view"
 )
 
@@ -15,7 +16,7 @@ import (
 // line with a header. Values are whole, texts are one line without tabs.
 func WriteTSV(ctx context.Context, co *checkout.Checkout, out io.Writer, rows int) error {
 	if _, err := fmt.Fprintln(out,
-		"n\tstatus\tverdict\tvalue\tgain\tscale\tcommit\tsession\thypothesis\tlesson"); err != nil {
+		"n\tstatus\tverdict\tvalue\tgain\tscale\tcommit\tsession\thypothesis\tlesson\tmetric\tguards"); err != nil {
 		return fmt.Errorf("write table: %w", err)
 	}
 
@@ -48,7 +49,7 @@ func WriteTSV(ctx context.Context, co *checkout.Checkout, out io.Writer, rows in
 			line := strings.Join([]string{fmt.Sprint(experiment.N), string(experiment.Status), verdict, value, gain,
 				scale, commit, render.OneLine(experiment.Session, 60), render.OneLine(experiment.Hypothesis,
 					render.MaxText), render.OneLine(experiment.Lesson,
-					render.MaxText)}, "\t")
+					render.MaxText), metricOfRow(experiment), guardsOfRow(experiment)}, "\t")
 			if _, err := fmt.Fprintln(out, line); err != nil {
 				return fmt.Errorf("write table: %w", err)
 			}
@@ -61,4 +62,23 @@ func WriteTSV(ctx context.Context, co *checkout.Checkout, out io.Writer, rows in
 	}
 
 	return nil
+}
+
+// metricOfRow names the metric that a value is of, "" where it is the campaign's present one.
+func metricOfRow(experiment *history.Experiment) string {
+	if experiment.Under == nil {
+		return ""
+	}
+
+	return render.OneLine(experiment.Under.Name, 60)
+}
+
+// guardsOfRow are the guards' values: "errors=0 rss_mb=12.5".
+func guardsOfRow(experiment *history.Experiment) string {
+	all := make([]string, len(experiment.Guards))
+	for i, guard := range experiment.Guards {
+		all[i] = render.OneLine(guard.Name, 60) + "=" + fmt.Sprint(guard.Value)
+	}
+
+	return strings.Join(all, " ")
 }

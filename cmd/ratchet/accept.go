@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"slices"
@@ -38,14 +39,14 @@ func acceptCommand(cli *app) *cobra.Command {
 			case err != nil:
 				return err
 			case start != nil:
-				return cli.acceptStart(cmd, co, start)
+				return acceptStart(cli, cmd, co, start)
 			case name != "":
 				return research.Errorf(research.CodeBadArgument,
 					"without --name it is about this checkout's campaign; start_campaign starts or resumes the other",
 					"no campaign %q waits to be accepted", name)
 			}
 
-			return cli.acceptChange(cmd, co)
+			return acceptChange(cli, cmd, co)
 		},
 	}
 	cmd.Flags().StringVar(&name, "name", "", "of the campaign to start, where start_campaign was given one")
@@ -54,8 +55,9 @@ func acceptCommand(cli *app) *cobra.Command {
 }
 
 // acceptStart asks the person about a further campaign's contract, and starts it.
-func (a *app) acceptStart(cmd *cobra.Command, co *checkout.Checkout, start *lab.PendingStart) error {
-	if err := a.requirePerson("starting a campaign on a contract that is not accepted is a person's decision"); err != nil {
+func acceptStart(a *app, cmd *cobra.Command, co *checkout.Checkout, start *lab.PendingStart) error {
+	if err := requirePerson(a,
+		"starting a campaign on a contract that is not accepted is a person's decision"); err != nil {
 		return err
 	}
 	fmt.Fprintf(a.talk(), "A new campaign, %s, with the contract in %s. From that of campaign %s it differs:\n",
@@ -66,8 +68,13 @@ func (a *app) acceptStart(cmd *cobra.Command, co *checkout.Checkout, start *lab.
 		return err
 	}
 
+	word, err := askWord(a, co)
+	if err != nil {
+		return err
+	}
+
 	started, err := lab.StartCampaign(cmd.Context(), co, lab.StartRequest{Name: start.Campaign,
-		Accepted: start.Acceptance(history.ByTerminal)})
+		Accepted: start.Acceptance(word)})
 	if err != nil {
 		return err
 	}
@@ -77,7 +84,7 @@ func (a *app) acceptStart(cmd *cobra.Command, co *checkout.Checkout, start *lab.
 }
 
 // acceptChange asks the person about the changed contract of the checkout's campaign.
-func (a *app) acceptChange(cmd *cobra.Command, co *checkout.Checkout) error {
+func acceptChange(a *app, cmd *cobra.Command, co *checkout.Checkout) error {
 	campaign, now, digest, err := lab.PendingContract(cmd.Context(), co)
 	if err != nil {
 		return err
@@ -89,7 +96,7 @@ func (a *app) acceptChange(cmd *cobra.Command, co *checkout.Checkout) error {
 		})
 	}
 
-	if err := a.requirePerson("accepting a contract is a person's decision"); err != nil {
+	if err := requirePerson(a, "accepting a contract is a person's decision"); err != nil {
 		return err
 	}
 	printChange(a.talk(), campaign.Program, now)
@@ -104,7 +111,12 @@ func (a *app) acceptChange(cmd *cobra.Command, co *checkout.Checkout) error {
 		return err
 	}
 
-	if err := lab.AcceptContract(cmd.Context(), co, digest, history.ByTerminal); err != nil {
+	word, err := askWord(a, co)
+	if err != nil {
+		return err
+	}
+
+	if err := lab.AcceptContract(cmd.Context(), co, digest, word); err != nil {
 		return err
 	}
 
@@ -118,7 +130,7 @@ func (a *app) acceptChange(cmd *cobra.Command, co *checkout.Checkout) error {
 }
 
 // requirePerson refuses where no terminal is there, with what is a person's decision.
-func (a *app) requirePerson(decision string) error {
+func requirePerson(a *app, decision string) error {
 	if terminal.IsTerminal(a.Stdin) {
 		return nil
 	}
@@ -171,4 +183,131 @@ func printChange(w io.Writer, was, now contract.Program) {
 	for line := range strings.Lines(contract.RenderDiff(was, now)) {
 		fmt.Fprintln(w, notify.Visible(strings.TrimSuffix(line, "\n")))
 	}
+}
+
+func lockCommand(cli *app) *cobra.Command {
+	var off bool
+	cmd := &cobra.Command{
+		Use:   "lock",
+		Short: "ask for a passphrase where a person decides (a person, in a terminal)",
+		Long: "From then on accept, override, and making a person's token (token add --role person, ui) ask for the\n" +
+			"passphrase, in this repository and all its checkouts. A client's form can't answer any more, the dashboard\n" +
+			"asks for it. Without a lock a program that has a terminal of its own (a pseudo-terminal) passes for a person.\n\n" +
+			"`ratchet lock` again changes the passphrase, --off removes it; both ask for the present one. Its argon2id\n" +
+			"hash lies in ratchet/passphrase.json of the git directory: removing that file is the way out for somebody\n" +
+			"who forgot it, and open to every program that may write there.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if !terminal.IsTerminal(cli.Stdin) {
+				return research.Errorf(research.CodeLocked, "run it yourself, in a terminal",
+					"locking is a person's decision")
+			}
+
+			co, err := cli.lab(cmd.Context())
+			if err != nil {
+				return err
+			}
+
+			return setLock(cli, co, off)
+		},
+	}
+	cmd.Flags().BoolVar(&off, "off", false, "remove the passphrase")
+
+	return cmd
+}
+
+// setLock sets, changes or removes the repository's passphrase.
+func setLock(a *app, co *checkout.Checkout, off bool) error {
+	kept := checkout.Passphrase(co)
+
+	wasSet, err := kept.IsSet()
+	if err != nil {
+		return err
+	}
+
+	if off && !wasSet {
+		return a.emit(locked{false}, func(w io.Writer) { fmt.Fprintln(w, "not locked; nothing to do") })
+	}
+
+	if wasSet {
+		present, err := askPassphrase(a, co)
+		if err != nil {
+			return err
+		}
+
+		if err := kept.Check(present); err != nil {
+			return err
+		}
+	}
+
+	if off {
+		if err := kept.Remove(); err != nil {
+			return err
+		}
+
+		return a.emit(locked{false}, func(w io.Writer) { fmt.Fprintln(w, "unlocked") })
+	}
+
+	fresh, err := terminal.ReadSecret(a.Stdin, a.talk(), "a new passphrase: ")
+	if err != nil {
+		return err
+	}
+
+	again, err := terminal.ReadSecret(a.Stdin, a.talk(), "the same again: ")
+	if err != nil {
+		return err
+	}
+
+	if fresh != again {
+		return research.Errorf(research.CodeBadArgument, "run `ratchet lock` again",
+			"nothing is changed: the two passphrases differ")
+	}
+
+	if err := kept.Set(fresh); err != nil {
+		return err
+	}
+
+	return a.emit(locked{true}, func(w io.Writer) { fmt.Fprintln(w, "locked") })
+}
+
+// locked is what lock answers.
+type locked struct {
+	Locked bool `json:"locked"`
+}
+
+// askPassphrase asks for the passphrase of a locked repository, without an echo; "" where it
+// is not locked.
+func askPassphrase(a *app, co *checkout.Checkout) (string, error) {
+	isSet, err := checkout.Passphrase(co).IsSet()
+	if err != nil || !isSet {
+		return "", err
+	}
+
+	return terminal.ReadSecret(a.Stdin, a.talk(), "the passphrase of `ratchet lock`: ")
+}
+
+// askWord is the person's at this terminal, who is asked for the passphrase where the
+// repository is locked.
+func askWord(a *app, co *checkout.Checkout) (lab.Word, error) {
+	given, err := askPassphrase(a, co)
+	return lab.Word{By: history.ByTerminal, Passphrase: given}, err
+}
+
+// unlock asks for the passphrase where the command stands in a repository that is locked.
+func unlock(ctx context.Context, a *app) error {
+	co, err := a.lab(ctx)
+	if research.HasCode(err, research.CodeRepository) || research.HasCode(err, research.CodeUnsupported) {
+		return nil // in no repository
+	}
+
+	if err != nil {
+		return err
+	}
+
+	given, err := askPassphrase(a, co)
+	if err != nil {
+		return err
+	}
+
+	return checkout.Passphrase(co).Check(given)
 }

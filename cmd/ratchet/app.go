@@ -107,8 +107,8 @@ func rootCommand(cli *app) *cobra.Command {
 		statusCommand(cli), logCommand(cli), showCommand(cli), plotCommand(cli), reportCommand(cli), verifyCommand(cli),
 		exportCommand(cli), importCommand(cli), backupCommand(cli), auditCommand(cli), finalizeCommand(cli),
 		stopCommand(cli), resumeCommand(cli), hookCommand(cli), undoCommand(cli), notifyCommand(cli),
-		acceptCommand(cli), overrideCommand(cli), abandonCommand(cli), gcCommand(cli), simulateCommand(cli),
-		versionCommand(cli),
+		acceptCommand(cli), overrideCommand(cli), lockCommand(cli), abandonCommand(cli), gcCommand(cli),
+		simulateCommand(cli), versionCommand(cli),
 	)
 	cmd.AddCommand(uiCommand(cli), noteCommand(cli))
 	cmd.AddCommand(buildCommands(cli)...)

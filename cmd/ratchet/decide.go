@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"fmt"
 	"io"
 	"strings"
@@ -11,7 +10,6 @@ import (
 	"ratchet/internal/lab"
 	"ratchet/internal/notify"
 	"ratchet/internal/research"
-	"ratchet/internal/research/history"
 	"ratchet/internal/terminal"
 	"ratchet/tools"
 )
@@ -40,18 +38,20 @@ func overrideCommand(cli *app) *cobra.Command {
 					"keeping against the verdict is a person's decision")
 			}
 			fmt.Fprintf(cli.talk(),
-				"%s: %s\n%s\nkeep refuses it: %s\n\nType the campaign's name (%s) to keep it nevertheless: ", found.ID,
-				notify.Visible(found.Hypothesis), notify.Visible(found.Words), notify.Visible(found.Why),
-				found.Campaign)
+				"%s: %s\n%s\nkeep refuses it: %s\n", found.ID, notify.Visible(found.Hypothesis),
+				notify.Visible(found.Words), notify.Visible(found.Why))
 
-			line, _ := bufio.NewReader(cli.Stdin).ReadString('\n')
-			if strings.TrimSpace(line) != found.Campaign {
-				return research.Errorf(research.CodeVerdict, "run `ratchet override` again",
-					"not kept: the name differs")
+			if err := cli.typed(found.Campaign, "keep it nevertheless"); err != nil {
+				return err
+			}
+
+			word, err := askWord(cli, co)
+			if err != nil {
+				return err
 			}
 
 			kept, err := lab.Keep(cmd.Context(), co, lab.KeepRequest{ID: string(found.ID), Note: note,
-				Override: history.ByTerminal})
+				Override: word})
 			if err != nil {
 				return err
 			}

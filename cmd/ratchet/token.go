@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -26,7 +27,9 @@ func tokenCommand(cli *app) *cobra.Command {
 		Long: "Makes a token and prints it, this once. What it opens is its role: agent (the default) MCP, and reading the\n" +
 			"dashboard; read the dashboard, without steering; person the dashboard, with all that only a person may decide: made in a terminal only.",
 		Example: "  ratchet token add laptop\n  ratchet token add phone --role read",
-		RunE:    func(_ *cobra.Command, args []string) error { return cli.addToken(args[0], server.Role(role)) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return cli.addToken(cmd.Context(), args[0], server.Role(role))
+		},
 	}
 	add.Flags().StringVar(&role, "role", string(server.RoleAgent), "what it opens: agent, read or person")
 	cmd.AddCommand(
@@ -67,11 +70,17 @@ type madeToken struct {
 	Role  server.Role `json:"role"`
 }
 
-func (a *app) addToken(name string, role server.Role) error {
+func (a *app) addToken(ctx context.Context, name string, role server.Role) error {
 	if role == server.RolePerson &&
 		!terminal.IsTerminal(a.Stdin) { // an agent's shell must not get one by accident, as in ui
 		return research.Errorf(research.CodeBadArgument, "run it yourself, in a terminal",
 			"a person's token steers: making one is a person's decision")
+	}
+
+	if role == server.RolePerson {
+		if err := unlock(ctx, a); err != nil {
+			return err
+		}
 	}
 
 	tokens, err := openTokens()

@@ -62,6 +62,11 @@ func (a *app) ui(ctx context.Context, u looking) error {
 	if u.readOnly || !terminal.IsTerminal(a.Stdin) { // an agent's shell must not get a person's token by accident
 		role, can = server.RoleRead, "it looks on and can't steer"
 	}
+	if role == server.RolePerson {
+		if err := unlock(ctx, a); err != nil {
+			return err
+		}
+	}
 	tokens := server.OpenTokens("") // of this process only
 
 	token, err := tokens.Add("ui", role)

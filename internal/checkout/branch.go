@@ -4,9 +4,12 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"path/filepath"
+	"slices"
 	"strings"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
 	"ratchet/internal/research/history"
 	"ratchet/internal/source"
 	"ratchet/internal/wording"
@@ -34,15 +37,15 @@ func (co *Checkout) RequireCampaignBranch(ctx context.Context, campaign *history
 
 	head, err := co.Repo.Head(ctx)
 	if err != nil {
-		return head, co.explainLostBranch(ctx, err)
+		return head, explainLostBranch(ctx, co, err)
 	}
 
-	if err := co.RequireCommits(ctx, campaign); err != nil {
+	if err := RequireCommits(ctx, co, campaign); err != nil {
 		return head, err
 	}
 
 	if _, err := co.Repo.Tree(ctx, head.Commit); err != nil { // the branch's file names what is no commit
-		return head, co.explainLostBranch(ctx, err)
+		return head, explainLostBranch(ctx, co, err)
 	}
 
 	if !co.IsCampaignBranch(campaign, head.Branch) {
@@ -56,7 +59,7 @@ func (co *Checkout) RequireCampaignBranch(ctx context.Context, campaign *history
 
 // explainLostBranch is the error of a checkout whose HEAD gives no commit: which branch of
 // a campaign is gone, and the command that puts it back, if it is one; else cause.
-func (co *Checkout) explainLostBranch(ctx context.Context, cause error) error {
+func explainLostBranch(ctx context.Context, co *Checkout, cause error) error {
 	branch := co.Repo.Branch(ctx)
 	var campaign *history.Campaign
 
@@ -68,7 +71,7 @@ func (co *Checkout) explainLostBranch(ctx context.Context, cause error) error {
 		return cause
 	}
 
-	if err := co.RequireCommits(ctx, campaign); err != nil {
+	if err := RequireCommits(ctx, co, campaign); err != nil {
 		return err
 	}
 
@@ -79,10 +82,10 @@ func (co *Checkout) explainLostBranch(ctx context.Context, cause error) error {
 
 // RequireCommits refuses where git no longer has the campaign's start or incumbent, since
 // their refs were deleted and git has collected them.
-func (co *Checkout) RequireCommits(ctx context.Context, campaign *history.Campaign) error {
-	err := co.RequireCommit(ctx, RefName(campaign.Name, "incumbent"), campaign.Incumbent)
+func RequireCommits(ctx context.Context, co *Checkout, campaign *history.Campaign) error {
+	err := RequireCommit(ctx, co, RefName(campaign.Name, "incumbent"), campaign.Incumbent)
 	if err == nil && campaign.Start != campaign.Incumbent {
-		err = co.RequireCommit(ctx, RefName(campaign.Name, "start"), campaign.Start)
+		err = RequireCommit(ctx, co, RefName(campaign.Name, "start"), campaign.Start)
 	}
 
 	return err
@@ -90,7 +93,7 @@ func (co *Checkout) RequireCommits(ctx context.Context, campaign *history.Campai
 
 // RequireCommit refuses where git no longer has a commit that the ledger names and ref
 // held. Errors: CodeRepository.
-func (co *Checkout) RequireCommit(ctx context.Context, ref, commit string) error {
+func RequireCommit(ctx context.Context, co *Checkout, ref, commit string) error {
 	_, err := co.Repo.Tree(ctx, commit)
 	if !research.HasCode(err, research.CodeNotFound) {
 		return err
@@ -107,8 +110,8 @@ func (co *Checkout) RequireCommit(ctx context.Context, ref, commit string) error
 // ledger from commit was to commit, nil where it is there already or another session has
 // moved it further. The ledger decides: a ref that was deleted or moved elsewhere is put
 // right, and note says so.
-func (co *Checkout) MoveIncumbent(
-	ctx context.Context, campaign *history.Campaign, was, commit string,
+func MoveIncumbent(
+	ctx context.Context, co *Checkout, campaign *history.Campaign, was, commit string,
 ) (update *source.RefUpdate, note string, err error) {
 	name := RefName(campaign.Name, "incumbent")
 
@@ -136,6 +139,36 @@ func (co *Checkout) MoveIncumbent(
 
 	return update, fmt.Sprintf("%s pointed to %s, which is no commit of the campaign; it is put back", name,
 		wording.ShortCommit(at)), nil
+}
+
+// SubmoduleNote says that the folders of a commit's submodules are empty in a run, and what
+// to do; "" where it has none, or where carry or reads name them all.
+func SubmoduleNote(
+	ctx context.Context, co *Checkout, commit, programPath string, program contract.Program,
+) (string, error) {
+	paths, err := co.Repo.Submodules(ctx, commit)
+	if err != nil {
+		return "", err
+	}
+
+	var named []string
+	for _, p := range slices.Concat(program.Carry, program.Reads) {
+		named = append(named, strings.TrimSuffix(JoinSlash(SlashDir(programPath), p), "/"))
+	}
+
+	paths = slices.DeleteFunc(paths, func(p string) bool {
+		return slices.ContainsFunc(named, func(n string) bool {
+			return n == p || strings.HasPrefix(p, n+"/") || n == filepath.ToSlash(filepath.Join(co.Repo.Root(), p))
+		})
+	})
+	if len(paths) == 0 {
+		return "", nil
+	}
+
+	shown := strings.Join(paths[:min(5, len(paths))], ", ")
+
+	return fmt.Sprintf("submodules are not part of a version, their folders are empty in a run: %s; a run that needs them: git submodule update --init, and `carry: [%s]` in program.md",
+		shown, shown), nil
 }
 
 func FinalBranchName(c *history.Campaign) string { return "ratchet/" + c.Name + "-final" }

@@ -90,7 +90,7 @@ func (co *Checkout) FindCampaign(ctx context.Context, tx *ledger.Tx) (*history.C
 // that is checked out, if it is of that program; else the one of the program's name; else
 // the last one that goes on, or began last. The program itself need not be there.
 func campaignOfNamedProgram(co *Checkout, tx *ledger.Tx, here *history.Campaign) (*history.Campaign, error) {
-	path, err := co.programPath("")
+	path, err := programPath(co, "")
 	if err != nil || here != nil && here.ProgramPath == path {
 		return here, err
 	}

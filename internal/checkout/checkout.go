@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"ratchet/internal/host"
+	"ratchet/internal/passphrase"
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
 	"ratchet/internal/source"
@@ -111,6 +112,12 @@ type Client struct {
 // JobsDir is the folder of the locks of this repository: of sessions, of the turns to
 // measure and, with the local host, of workers.
 func (co *Checkout) JobsDir() string { return filepath.Join(co.Ledger.Dir(), "jobs") }
+
+// Passphrase is the repository's, by which a person has locked what only a person decides
+// (`ratchet lock`). It lies beside the ledger of the git directory, whichever is used.
+func Passphrase(co *Checkout) passphrase.Lock {
+	return passphrase.Lock{Path: filepath.Join(co.Repo.CommonDir(), "ratchet", "passphrase.json")}
+}
 
 // AsPerson is the same checkout for a person who looks on and steers: its calls
 // are about the campaign of that name; with "" about the checkout's own, else the

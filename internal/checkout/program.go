@@ -18,7 +18,7 @@ func (co *Checkout) ReadProgram(path string) (*ProgramDocument, error) {
 		return nil, err
 	}
 
-	rel, err := co.programPath(path)
+	rel, err := programPath(co, path)
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +49,7 @@ func (co *Checkout) ReadProgram(path string) (*ProgramDocument, error) {
 
 // programPath is the path of the wanted program relative to the repository's root,
 // slash-separated. CodeProgram where it lies outside.
-func (co *Checkout) programPath(path string) (string, error) {
+func programPath(co *Checkout, path string) (string, error) {
 	abs, err := co.FindProgram(path)
 	if err != nil {
 		return "", err

@@ -23,7 +23,7 @@ import (
 func (co *Checkout) RequireUsable(ctx context.Context, doc *ProgramDocument) (source.Head, error) {
 	head, err := co.Repo.Head(ctx)
 	if err != nil {
-		return head, co.explainLostBranch(ctx, err)
+		return head, explainLostBranch(ctx, co, err)
 	}
 
 	if err := co.Repo.RequireNoOperation(ctx); err != nil {

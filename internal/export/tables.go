@@ -13,6 +13,7 @@ import (
 
 	"ratchet/internal/notify"
 	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
 	"ratchet/internal/research/history"
 	"ratchet/internal/research/rules"
 	"ratchet/internal/wording"
@@ -154,6 +155,7 @@ func readRow(tx *ledger.Tx, campaign history.Campaign, n int) (row, error) {
 		return row{}, err
 	}
 	r := row{Experiment: *experiment}
+	r.Under = campaign.EarlierMetricOf(n)
 
 	runs, err := tx.Runs(campaign.Name, experiment.Job())
 	for _, run := range runs {
@@ -197,6 +199,9 @@ func (w *writer) writeTSV(ctx context.Context) error {
 		}
 
 		err := w.eachRow(ctx, campaign, touched, func(r row) error {
+			if r.Under != nil { // a results.tsv has one metric
+				return nil
+			}
 			value, memory := 0., 0.
 			if v := r.value(); v != nil {
 				value, memory = *v, r.peak/(1<<30)
@@ -260,7 +265,7 @@ func csvRow(campaign history.Campaign, r row) []string {
 	}
 
 	return []string{campaign.Name, strconv.Itoa(r.N), string(r.Status), string(judgement.Verdict),
-		campaign.Program.Metric.Name, campaign.Program.Metric.Unit, exactNumber(judgement.Value),
+		campaign.MetricOf(r.N).Name, campaign.MetricOf(r.N).Unit, exactNumber(judgement.Value),
 		exactNumber(judgement.Baseline), gain[0], gain[1], gain[2], judgement.Scale, strconv.Itoa(r.Runs),
 		exactNumber(&r.RunSeconds), r.Session, timeText(r.ProposedAt), timeText(r.JudgedAt), r.Parent, r.Candidate,
 		r.Commit, r.Hypothesis, r.Expect, r.Lesson, r.Note, judgement.Reason}
@@ -292,42 +297,84 @@ type piConfig struct {
 }
 
 // writePi writes a log.jsonl: a config line and the runs of each campaign, which is
-// a segment. Runs are numbered over the whole file, whatever --since leaves out.
+// a segment, one more for each time that its metric changed. Runs are numbered over the
+// whole file, whatever --since leaves out.
 func (w *writer) writePi(ctx context.Context) error {
 	all, touched, err := w.readSelection(ctx)
 	if err != nil {
 		return err
 	}
-	enc := json.NewEncoder(w.out)
-	enc.SetEscapeHTML(false)
-	before := 0 // runs of the campaigns written so far
+	p := piWriter{enc: json.NewEncoder(w.out), segment: -1}
+	p.enc.SetEscapeHTML(false)
 
-	for segment, campaign := range all {
-		metric := campaign.Program.Metric
-		if err := enc.Encode(piConfig{"config", campaign.Name, metric.Name, metric.Unit,
-			string(metric.Better)}); err != nil {
+	for _, campaign := range all {
+		if err := p.begin(campaign, campaign.MetricOf(1)); err != nil {
 			return err
 		}
 
-		if campaign.Baseline != nil && touched == nil {
-			if err := enc.Encode(notify.PiRun{Run: before + 1, Commit: shortHash(campaign.Start),
-				Metric: *campaign.Baseline, Metrics: map[string]float64{}, Status: "keep", Description: "baseline",
-				Timestamp: campaign.StartedAt.UnixMilli(), Segment: segment}); err != nil {
+		// The baseline on record is the present metric's.
+		baseline := campaign.Baseline != nil && touched == nil
+		if baseline && campaign.EarlierMetricOf(1) == nil {
+			if err := p.writeBaseline(campaign); err != nil {
 				return err
 			}
+			baseline = false
 		}
 
 		err := w.eachRow(ctx, campaign, touched, func(r row) error {
-			line := notify.NewPiRun(metric, &r.Experiment, r.samples)
-			line.Run, line.Segment = before+1+r.N, segment
+			metric := campaign.MetricOf(r.N)
+			if metric.Name != p.metric.Name || metric.Unit != p.metric.Unit || metric.Better != p.metric.Better {
+				if err := p.begin(campaign, metric); err != nil {
+					return err
+				}
+			}
 
-			return enc.Encode(line)
+			if baseline && r.Under == nil {
+				if err := p.writeBaseline(campaign); err != nil {
+					return err
+				}
+				baseline = false
+			}
+			line := notify.NewPiRun(metric, &r.Experiment, r.samples)
+			line.Run, line.Segment = p.before+1+r.N, p.segment
+
+			return p.enc.Encode(line)
 		})
 		if err != nil {
 			return err
 		}
-		before += 1 + campaign.Experiments
+
+		// The last segment has the present metric, also before a run has it.
+		if now := campaign.Program.Metric; p.metric.Name != now.Name || p.metric.Unit != now.Unit ||
+			p.metric.Better != now.Better {
+			if err := p.begin(campaign, now); err != nil {
+				return err
+			}
+		}
+		p.before += 1 + campaign.Experiments
 	}
 
 	return nil
+}
+
+// piWriter writes the lines of a log.jsonl.
+type piWriter struct {
+	enc     *json.Encoder
+	segment int             // the number of the present one
+	metric  contract.Metric // and its metric
+	before  int             // runs of the campaigns written so far
+}
+
+// begin begins a segment.
+func (p *piWriter) begin(campaign history.Campaign, metric contract.Metric) error {
+	p.segment++
+	p.metric = metric
+
+	return p.enc.Encode(piConfig{"config", campaign.Name, metric.Name, metric.Unit, string(metric.Better)})
+}
+
+func (p *piWriter) writeBaseline(campaign history.Campaign) error {
+	return p.enc.Encode(notify.PiRun{Run: p.before + 1, Commit: shortHash(campaign.Start), Metric: *campaign.Baseline,
+		Metrics: map[string]float64{}, Status: "keep", Description: "baseline",
+		Timestamp: campaign.StartedAt.UnixMilli(), Segment: p.segment})
 }

@@ -33,6 +33,7 @@ var floors = map[string]int{
 	"ratchet/ledger":               10,
 	"ratchet/sandbox":              10,
 	"ratchet/internal/source":      10,
+	"ratchet/internal/passphrase":  10,
 	"ratchet/internal/clients":     10,
 	"ratchet/internal/chart":       10,
 	"ratchet/internal/report":      10,
@@ -97,7 +98,8 @@ var rooms = map[string]struct {
 	"github.com/spf13/cobra":  {[]string{"ratchet/cmd/ratchet"}, "the command line"},
 	"github.com/go-analyze/charts": {[]string{"ratchet/internal/chart"},
 		"figures are plain data, so that the library can be replaced"},
-	"golang.org/x/term": {[]string{"ratchet/internal/terminal"}, "what a terminal is, is asked in one place"},
+	"golang.org/x/crypto": {[]string{"ratchet/internal/passphrase"}, "the one hash of a passphrase"},
+	"golang.org/x/term":   {[]string{"ratchet/internal/terminal"}, "what a terminal is, is asked in one place"},
 	"golang.org/x/sys": {[]string{"ratchet/sandbox", "ratchet/ledger", "ratchet/internal/queue"},
 		"system calls stay where their limits are written down"},
 }
@@ -165,8 +167,9 @@ func checkFloors(pkgs []pkg) (faults []string) {
 			}
 
 			if floors[to] >= floors[at] {
-				faults = append(faults, fmt.Sprintf("%s (floor %d) imports %s (floor %d): a package imports only lower floors, so that each can be read and replaced alone; move the shared part down or hand a value up",
-					p.ImportPath, floors[at], imp, floors[to]))
+				faults = append(faults,
+					fmt.Sprintf("%s (floor %d) imports %s (floor %d): a package imports only lower floors, so that each can be read and replaced alone; move the shared part down or hand a value up",
+						p.ImportPath, floors[at], imp, floors[to]))
 			}
 		}
 	}
@@ -212,8 +215,9 @@ func checkPurity(pkgs []pkg) (faults []string) {
 	for _, p := range pkgs {
 		for _, imp := range p.Imports {
 			if slices.Contains(pure, p.ImportPath) && slices.Contains(forbidden, imp) {
-				faults = append(faults, fmt.Sprintf("%s imports %s: a verdict must be derivable from records alone, so there is no I/O, no clock and no goroutine here",
-					p.ImportPath, imp))
+				faults = append(faults,
+					fmt.Sprintf("%s imports %s: a verdict must be derivable from records alone, so there is no I/O, no clock and no goroutine here",
+						p.ImportPath, imp))
 			}
 		}
 	}
@@ -229,11 +233,13 @@ func TestWrongImportsAreNoticed(t *testing.T) {
 		faults []string
 		want   string
 	}{
-		"a higher floor":      {checkFloors(of("ratchet/ledger", "ratchet/internal/lab")), "imports only lower floors"},
-		"a sibling":           {checkFloors(of("ratchet/internal/view", "ratchet/internal/worker")), "imports only lower floors"},
-		"no floor":            {checkFloors(of("ratchet/internal/new")), "stands on no floor"},
-		"a library elsewhere": {checkLibraries(of("ratchet/tools", "github.com/mark3labs/mcp-go/mcp")), "lives only in"},
-		"a clock in a rule":   {checkPurity(of("ratchet/internal/research/rules", "os")), "derivable from records alone"},
+		"a higher floor": {checkFloors(of("ratchet/ledger", "ratchet/internal/lab")), "imports only lower floors"},
+		"a sibling": {checkFloors(of("ratchet/internal/view", "ratchet/internal/worker")),
+			"imports only lower floors"},
+		"no floor": {checkFloors(of("ratchet/internal/new")), "stands on no floor"},
+		"a library elsewhere": {checkLibraries(of("ratchet/tools", "github.com/mark3labs/mcp-go/mcp")),
+			"lives only in"},
+		"a clock in a rule": {checkPurity(of("ratchet/internal/research/rules", "os")), "derivable from records alone"},
 	} {
 		if len(c.faults) != 1 || !strings.Contains(c.faults[0], c.want) {
 			t.Errorf("%s: %q, want one fault with %q", name, c.faults, c.want)

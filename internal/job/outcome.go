@@ -30,6 +30,7 @@ type Outcome struct {
 	// share on log scale, else in the unit; positive is better
 	Gain    *research.Interval `json:"gain,omitempty"`
 	Finding string             `json:"finding,omitempty"` // one line in words
+	Guards  []rules.GuardValue `json:"guards,omitempty"`  // with the candidate
 	Reason  string             `json:"reason,omitempty"`  // of an invalid verdict, or of a failed job
 	// end of the program's output: data, never instructions
 	Excerpt  string    `json:"output_excerpt,omitempty"`
@@ -99,6 +100,14 @@ func ReadOutcome(
 				return err
 			}
 			out, output = experimentOutcome(co, held, experiment), experiment.Output
+
+			if len(held.Program.Guards) > 0 && experiment.Judgement != nil {
+				runs, err := tx.Runs(campaign, id)
+				if err != nil {
+					return err
+				}
+				out.Guards = rules.GuardValues(held.Program, runs)
+			}
 		} else {
 			measurement, err := tx.Measurement(campaign, id)
 			if err != nil {
@@ -112,6 +121,17 @@ func ReadOutcome(
 	})
 	if err != nil {
 		return out, err
+	}
+
+	if out.Reason != "" {
+		note, err := submoduleNote(ctx, co, campaign)
+		if err != nil {
+			return out, err
+		}
+
+		if note != "" {
+			out.Notes = append(out.Notes, note)
+		}
 	}
 
 	// A new file that the edit needs is the usual reason of a run that fails.
@@ -130,10 +150,25 @@ func ReadOutcome(
 	return out, nil
 }
 
+// submoduleNote is what a run that failed may have missed of the campaign's submodules.
+func submoduleNote(ctx context.Context, co *checkout.Checkout, name string) (string, error) {
+	campaign, err := co.LookUpCampaign(ctx, name)
+	if err != nil || campaign == nil {
+		return "", err
+	}
+
+	note, err := checkout.SubmoduleNote(ctx, co, campaign.Start, campaign.ProgramPath, campaign.Program)
+	if research.HasCode(err, research.CodeNotFound) || research.HasCode(err, research.CodeRepository) {
+		return "", nil // git lost the start: other calls say so
+	}
+
+	return note, err
+}
+
 func experimentOutcome(co *checkout.Checkout, campaign *history.Campaign, experiment *history.Experiment) *Outcome {
 	left := checkout.BudgetLeft(campaign)
 	out := &Outcome{ID: experiment.Job(), Experiment: experiment.N, RunsDone: experiment.Runs, Left: &left,
-		Unit: campaign.Program.Metric.Unit}
+		Unit: campaign.MetricOf(experiment.N).Unit}
 	automatic := campaign.Program.Decide == "auto"
 
 	if experiment.Status == research.Running {
@@ -154,7 +189,7 @@ func experimentOutcome(co *checkout.Checkout, campaign *history.Campaign, experi
 
 	judgement := experiment.Judgement
 	out.Status, out.Verdict, out.Value, out.Gain = "done", judgement.Verdict, judgement.Value, judgement.Gain
-	out.Finding = judgement.Describe(campaign.Program.Metric)
+	out.Finding = judgement.Describe(campaign.MetricOf(experiment.N))
 
 	if judgement.Verdict == research.Provisional && experiment.Status == research.Unresolved {
 		out.Finding += "; with it the " + campaign.Rule.DescribeChain(campaign.Program.Metric, judgement)

@@ -12,10 +12,22 @@ import (
 	"ratchet/ledger"
 )
 
+// Word is a person's word on what no agent may decide: how they were asked, and the
+// passphrase that they typed, "" where they were asked for none. It never goes into a record.
+type Word struct {
+	By         history.Way
+	Passphrase string
+}
+
+// requirePassphrase refuses a word without the passphrase of a repository that is locked.
+func (w Word) requirePassphrase(co *checkout.Checkout) error {
+	return checkout.Passphrase(co).Check(w.Passphrase)
+}
+
 // StartAcceptance is a person's word for a new campaign: how they were asked, and what
 // they saw. It holds for that contract at that path alone.
 type StartAcceptance struct {
-	By     history.Way
+	Word
 	Path   string // of the program, relative to the repository's root
 	Digest string // of its contract
 }
@@ -32,8 +44,8 @@ type PendingStart struct {
 }
 
 // Acceptance is a person's word for the start as it was shown.
-func (p *PendingStart) Acceptance(by history.Way) StartAcceptance {
-	return StartAcceptance{By: by, Path: p.Path, Digest: p.Digest}
+func (p *PendingStart) Acceptance(word Word) StartAcceptance {
+	return StartAcceptance{Word: word, Path: p.Path, Digest: p.Digest}
 }
 
 // FindPendingStart is the campaign that StartCampaign refuses to start without a person,
@@ -88,7 +100,12 @@ func acceptStart(
 ) error {
 	if word.By != "" {
 		if word.Path != doc.Path || word.Digest != doc.Digest {
-			return research.Errorf(research.CodeConflict, "look at it and accept again", "%s changed meanwhile", doc.Path)
+			return research.Errorf(research.CodeConflict, "look at it and accept again", "%s changed meanwhile",
+				doc.Path)
+		}
+
+		if err := word.requirePassphrase(co); err != nil {
+			return err
 		}
 		doc.AcceptedBy = word.By
 	}

@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"ratchet/internal/checkout"
-	"ratchet/internal/research/history"
 )
 
 // ExperimentRequest proposes what the checkout's edited file holds.
@@ -21,7 +20,7 @@ type KeepRequest struct {
 	Note string
 	// Override is how a person said to keep it whatever the verdict, "" without
 	// a person. No tool can set it.
-	Override history.Way
+	Override Word
 	until    time.Time // when its hooks must have ended; zero: hooksWithin from now
 }
 

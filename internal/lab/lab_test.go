@@ -292,7 +292,7 @@ func TestKeepOverridden(t *testing.T) {
 		t.Fatalf("%+v, %v", o, err)
 	}
 
-	k, err := lab.Keep(t.Context(), b.Checkout, lab.KeepRequest{ID: "x1", Override: history.ByTerminal})
+	k, err := lab.Keep(t.Context(), b.Checkout, lab.KeepRequest{ID: "x1", Override: lab.Word{By: history.ByTerminal}})
 	if err != nil || !k.Overridden || b.State().Overridden != 1 {
 		t.Fatalf("%+v, %v", k, err)
 	}
@@ -581,10 +581,11 @@ func TestAcceptContract(t *testing.T) {
 	if err != nil || digest == c.Digest {
 		t.Fatalf("pending is %s, %v", digest, err)
 	}
-	refused(t, "another text than was seen", lab.AcceptContract(t.Context(), b.Checkout, c.Digest, history.ByTerminal),
+	refused(t, "another text than was seen", lab.AcceptContract(t.Context(), b.Checkout, c.Digest,
+		lab.Word{By: history.ByTerminal}),
 		research.CodeConflict)
 
-	if err := lab.AcceptContract(t.Context(), b.Checkout, digest, history.ByTerminal); err != nil {
+	if err := lab.AcceptContract(t.Context(), b.Checkout, digest, lab.Word{By: history.ByTerminal}); err != nil {
 		t.Fatal(err)
 	}
 

@@ -222,9 +222,15 @@ func Keep(ctx context.Context, co *checkout.Checkout, req KeepRequest) (*KeptAns
 		return newKeptAnswer(campaign, experiment, head, nil), err
 	}
 
-	simpler, overridden, err := requireKeepable(experiment, req.Override)
+	simpler, overridden, err := requireKeepable(experiment, req.Override.By)
 	if err != nil {
 		return nil, err
+	}
+
+	if overridden != "" {
+		if err := req.Override.requirePassphrase(co); err != nil {
+			return nil, err
+		}
 	}
 
 	// A job that measures the incumbent would lose its subject.
@@ -243,7 +249,7 @@ func Keep(ctx context.Context, co *checkout.Checkout, req KeepRequest) (*KeptAns
 	}
 
 	candidate := checkout.RefName(campaign.Name, "x", fmt.Sprint(experiment.N))
-	if err := co.RequireCommit(ctx, candidate, experiment.Candidate); err != nil {
+	if err := checkout.RequireCommit(ctx, co, candidate, experiment.Candidate); err != nil {
 		return nil, err
 	}
 

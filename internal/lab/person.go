@@ -85,9 +85,9 @@ func PendingContract(
 }
 
 // AcceptContract makes the contract on disk the campaign's, if it is still the one
-// that the person saw; by is how the person was asked. The next run calibrates
-// anew. Errors: CodeConflict, CodeBusy.
-func AcceptContract(ctx context.Context, co *checkout.Checkout, digest string, by history.Way) error {
+// that the person saw. The next run calibrates anew. Errors: CodeConflict, CodeBusy,
+// CodeLocked.
+func AcceptContract(ctx context.Context, co *checkout.Checkout, digest string, word Word) error {
 	campaign, program, now, err := PendingContract(ctx, co)
 	if err != nil {
 		return err
@@ -105,9 +105,13 @@ func AcceptContract(ctx context.Context, co *checkout.Checkout, digest string, b
 		return research.Errorf(research.CodeBusy, "let it end, or ratchet stop", "a run is under way")
 	}
 
+	if err := word.requirePassphrase(co); err != nil {
+		return err
+	}
+
 	entry := history.Entry{Campaign: campaign.Name, Kind: history.KindContractAccepted,
-		Body: history.ContractAcceptance{Program: program, Digest: digest, Was: campaign.Digest, By: by}}
-	if by == history.ByTerminal { // no session's
+		Body: history.ContractAcceptance{Program: program, Digest: digest, Was: campaign.Digest, By: word.By}}
+	if word.By == history.ByTerminal { // no session's
 		_, err = co.Ledger.Append(ctx, entry)
 		return err
 	}

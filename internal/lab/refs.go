@@ -95,7 +95,7 @@ func advanceRefs(
 ) (notes []string, err error) {
 	var updates []source.RefUpdate
 
-	moved, note, err := co.MoveIncumbent(ctx, campaign, was, commit)
+	moved, note, err := checkout.MoveIncumbent(ctx, co, campaign, was, commit)
 	if err != nil {
 		return nil, err
 	}
@@ -139,8 +139,8 @@ func refuseForeignCommits(
 	branch := strings.TrimPrefix(head.Branch, "refs/heads/")
 
 	return research.Errorf(research.CodeConflict,
-		fmt.Sprintf("give them a branch of their own: git branch my-%s && git reset --soft %s", campaign.Name,
-			wording.ShortCommit(campaign.Incumbent)),
+		fmt.Sprintf("give them a branch of their own: git branch my-%[1]s && git reset --keep %[2]s; to measure on top of them, a new campaign: %[3]s && git merge my-%[1]s, then start_campaign with another name",
+			campaign.Name, wording.ShortCommit(campaign.Incumbent), checkout.SwitchCommand(campaign.Origin)),
 		"%s holds commits that are not the campaign's (at %s): the incumbent is %s", branch,
 		wording.ShortCommit(head.Commit), wording.ShortCommit(campaign.Incumbent))
 }

@@ -37,7 +37,7 @@ func resumeCampaign(
 			"the campaign %q has ended: %s", campaign.Name, campaign.Ended)
 	}
 
-	if err := co.RequireCommits(ctx, campaign); err != nil {
+	if err := checkout.RequireCommits(ctx, co, campaign); err != nil {
 		return nil, err
 	}
 
@@ -64,7 +64,12 @@ func resumeCampaign(
 			return nil, err
 		}
 
-		if !finished {
+		var foreign *research.Error
+		switch err := refuseForeignCommits(ctx, co, campaign, head); {
+		case finished:
+		case errors.As(err, &foreign):
+			notes = append(notes, foreign.Msg+"; "+foreign.Next)
+		default:
 			notes = append(notes, "another session moved the incumbent: call revert first, it brings it here")
 		}
 	}

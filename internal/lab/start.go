@@ -101,6 +101,15 @@ func createCampaign(
 		}
 	}
 
+	submodules, err := checkout.SubmoduleNote(ctx, co, head.Commit, doc.Path, doc.Program)
+	if err != nil {
+		return nil, err
+	}
+
+	if submodules != "" {
+		notes = append(notes, submodules)
+	}
+
 	start, tree, err := co.MakeStartCommit(ctx, name, doc, head)
 	if err != nil {
 		return nil, err

@@ -24,6 +24,7 @@ const (
 	CodeConflict    Code = "conflict"         // somebody else moved what this call wanted to move
 	CodeClaimed     Code = "claimed"          // another session holds the idea
 	CodeBudget      Code = "budget_exhausted" // the campaign's budget is spent
+	CodeLocked      Code = "locked"           // a person's decision needs the passphrase of `ratchet lock`
 	CodeStopped     Code = "loop_stopped"     // a person stopped the loop; it goes on when a person says so
 	CodeEnded       Code = "campaign_ended"   // the campaign was ended or abandoned
 	CodeLedger      Code = "ledger_damaged"   // the ledger's file is not what was written

@@ -188,6 +188,23 @@ func (o *Objects) TrackedFiles(ctx context.Context, commit string) (map[string]s
 	return blobs, err
 }
 
+// Submodules are the paths of a commit's submodules, in order. A version has none of
+// their files.
+func (o *Objects) Submodules(ctx context.Context, commit string) ([]string, error) {
+	root, err := o.Tree(ctx, commit)
+	if err != nil {
+		return nil, err
+	}
+	var paths []string
+	err = o.walkTree(ctx, root, "", func(path string, e entry) {
+		if e.mode == modeSubmodule {
+			paths = append(paths, path)
+		}
+	})
+
+	return paths, err
+}
+
 // walkTree visits every file, link and submodule under a tree.
 func (o *Objects) walkTree(ctx context.Context, tree, prefix string, visit func(path string, e entry)) error {
 	entries, err := o.readTree(ctx, tree)

@@ -7,6 +7,8 @@
 package terminal
 
 import (
+	"errors"
+	"fmt"
 	"io"
 	"os"
 	"strconv"
@@ -94,6 +96,25 @@ func isEnvSet(name string) bool {
 func IsTerminal(stream any) bool {
 	f, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// ReadSecret asks on out and reads a line from the terminal in without an echo. It fails
+// with research.CodeLocked where in is no terminal.
+func ReadSecret(in any, out io.Writer, ask string) (string, error) {
+	if !IsTerminal(in) {
+		return "", research.Errorf(research.CodeLocked, "run it yourself, in a terminal",
+			"a passphrase is typed in a terminal, and read from nowhere else")
+	}
+	fmt.Fprint(out, ask)
+
+	secret, err := term.ReadPassword(int(in.(*os.File).Fd()))
+	fmt.Fprintln(out)
+
+	if err != nil && !errors.Is(err, io.EOF) {
+		return "", fmt.Errorf("read the passphrase: %w", err)
+	}
+
+	return string(secret), nil
 }
 
 // Width is how many columns the terminal behind a stream has, 0 if it is none.

@@ -14,6 +14,7 @@ import (
 	"ratchet/internal/notify"
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
+	"ratchet/internal/research/rules"
 	"ratchet/internal/wording"
 	"ratchet/ledger"
 )
@@ -142,6 +143,10 @@ func ListExperiments(ctx context.Context, co *checkout.Checkout, query Query) (*
 		page.Experiments, page.Next, err = tx.Experiments(campaign.Name,
 			ledger.Query{Text: query.Text, Status: query.Status, Verdict: query.Verdict, Cursor: query.Cursor,
 				Limit: query.Limit})
+		if err == nil {
+			err = readGuards(tx, campaign, page.Experiments)
+		}
+
 		if err != nil || query.Text == "" || query.Cursor != "" || campaign.Imported == 0 {
 			return err
 		}
@@ -184,7 +189,7 @@ func ReadDetail(ctx context.Context, co *checkout.Checkout, id string, diff int)
 		return nil, research.Errorf(research.CodeNotFound, "read_log{view: \"table\"} lists them",
 			"no experiment %s in %q", id, campaign.Name)
 	}
-	detail := &Detail{Metric: campaign.Program.Metric}
+	detail := &Detail{Metric: campaign.MetricOf(job.N())}
 
 	err = co.Ledger.View(ctx, func(tx *ledger.Tx) error {
 		experiment, err := tx.Experiment(campaign.Name, job.N())
@@ -202,6 +207,8 @@ func ReadDetail(ctx context.Context, co *checkout.Checkout, id string, diff int)
 		if detail.Runs, err = tx.Runs(campaign.Name, job); err != nil {
 			return err
 		}
+		detail.Experiment.Under = campaign.EarlierMetricOf(experiment.N)
+		detail.Experiment.Guards = rules.GuardValues(campaign.Program, detail.Runs)
 		detail.Evidence, err = evidencePath(tx, campaign, experiment, detail.Runs)
 
 		return err
@@ -216,11 +223,28 @@ func ReadDetail(ctx context.Context, co *checkout.Checkout, id string, diff int)
 	return detail, err
 }
 
-// markProofs fills in how far each keep is proven.
+// markProofs fills in how far each keep is proven, and which metric its values are of.
 func markProofs(c *history.Campaign, xs []history.Experiment) {
 	for i := range xs {
-		xs[i].Proof = c.Proof(&xs[i])
+		xs[i].Proof, xs[i].Under = c.Proof(&xs[i]), c.EarlierMetricOf(xs[i].N)
 	}
+}
+
+// readGuards fills in the guards' values of experiments.
+func readGuards(tx *ledger.Tx, campaign *history.Campaign, xs []history.Experiment) error {
+	if len(campaign.Program.Guards) == 0 {
+		return nil
+	}
+
+	for i := range xs {
+		runs, err := tx.Runs(campaign.Name, xs[i].Job())
+		if err != nil {
+			return err
+		}
+		xs[i].Guards = rules.GuardValues(campaign.Program, runs)
+	}
+
+	return nil
 }
 
 // proofOfKeep says which certificate judged the chain of a keep, "" if none did.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"ratchet/internal/checkout"
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
 	"ratchet/internal/research/rules"
@@ -104,7 +105,7 @@ func (w *worker) recordCertificate(ctx context.Context, campaign *history.Campai
 	}
 
 	// Only then does the incumbent's ref move.
-	ref, _, err := w.MoveIncumbent(ctx, campaign, campaign.Incumbent, end.Commit)
+	ref, _, err := checkout.MoveIncumbent(ctx, w.Checkout, campaign, campaign.Incumbent, end.Commit)
 	if err != nil || ref == nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"context"
+	"ratchet/internal/checkout"
 	"ratchet/internal/render"
 	"ratchet/internal/view"
 	"time"
@@ -15,6 +16,7 @@ type (
 	state struct {
 		Repo     string        `json:"repo"`
 		Role     string        `json:"role"`
+		Locked   bool          `json:"locked"` // a person's decision needs a passphrase, see `ratchet lock`
 		Seq      uint64        `json:"seq"`
 		Now      time.Time     `json:"now"`
 		Campaign campaignState `json:"campaign"`
@@ -127,6 +129,10 @@ func showState(ctx context.Context, c *call) (any, error) {
 			Wall:        time.Duration(contract.Budget.Wall).Seconds(),
 		},
 	}
+
+	// A file that can't be read locks, too.
+	locked, err := checkout.Passphrase(c.lab).IsSet()
+	out.Locked = locked || err != nil
 
 	if limit := contract.Campaign.GPUHours; limit > 0 {
 		left := max(0, limit-board.Campaign.GPUSeconds/3600)

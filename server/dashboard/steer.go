@@ -32,7 +32,12 @@ type steering struct {
 	Digest  string `json:"digest"`
 	Confirm string `json:"confirm"` // the campaign's name, typed
 	Note    string `json:"note"`
+	// Passphrase is that of a locked repository, for accept and override.
+	Passphrase string `json:"passphrase"`
 }
+
+// word is the person's, as the dashboard asked for it.
+func (s steering) word() lab.Word { return lab.Word{By: history.ByDashboard, Passphrase: s.Passphrase} }
 
 // outcome is what was done, in a sentence, and what comes next.
 type outcome struct {
@@ -80,7 +85,8 @@ func decodeSteering(body []byte) (s steering, err error) {
 			"the request is no steering: %s", excerpt(fmt.Sprint(cmp.Or[any](err, "it goes on after its end"))))
 	}
 
-	fields := map[string]string{"text": s.Text, "note": s.Note, "id": s.ID, "digest": s.Digest, "confirm": s.Confirm}
+	fields := map[string]string{"text": s.Text, "note": s.Note, "id": s.ID, "digest": s.Digest, "confirm": s.Confirm,
+		"passphrase": s.Passphrase}
 	for name, text := range fields {
 		if len(text) > maxSteer {
 			return s, research.Errorf(research.CodeBadArgument, fmt.Sprintf("send at most %d bytes", maxSteer),
@@ -180,7 +186,7 @@ func acceptContract(ctx context.Context, c *call, s steering) (*outcome, error) 
 			"the contract of %s is the accepted one already", campaign.Name)
 	}
 
-	if err := lab.AcceptContract(ctx, c.lab, s.Digest, history.ByDashboard); err != nil {
+	if err := lab.AcceptContract(ctx, c.lab, s.Digest, s.word()); err != nil {
 		return nil, err
 	}
 
@@ -222,7 +228,7 @@ func overrideVerdict(ctx context.Context, c *call, s steering) (*outcome, error)
 	}
 
 	kept, err := lab.Keep(ctx, co, lab.KeepRequest{ID: string(found.ID), Note: strings.TrimSpace(render.Clean(s.Note)),
-		Override: history.ByDashboard})
+		Override: s.word()})
 	if err != nil {
 		return nil, err
 	}

@@ -31,6 +31,12 @@ func foldContractAccepted(change *Change, _ Record, b ContractAcceptance) {
 		campaign.CertifiedGain, campaign.GainsAfter = 0, campaign.Experiments
 	}
 
+	if was, now := campaign.Program.Metric, b.Program.Metric; campaign.Experiments > 0 &&
+		(was.Name != now.Name || was.Unit != now.Unit || was.Better != now.Better) {
+		campaign.Earlier = append(campaign.Earlier, EarlierMetric{Until: campaign.Experiments, Name: was.Name,
+			Unit: was.Unit, Better: was.Better})
+	}
+
 	campaign.Program, campaign.Digest = b.Program, b.Digest
 	campaign.Calibrated, campaign.Broken = false, ""
 }

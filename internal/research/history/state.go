@@ -63,6 +63,10 @@ type Campaign struct {
 	Unheard *Note            `json:"-"`
 	Open    []research.JobID `json:"open"` // the jobs without an end, oldest first
 
+	// Earlier are the metrics that the campaign had before a person accepted another one,
+	// oldest first; nil where it has always had the present one.
+	Earlier []EarlierMetric `json:"earlier_metrics,omitempty"`
+
 	Calibrated bool `json:"calibrated"`
 	// Rule is what the rule of the contract carries from record to record. It is
 	// stored as one value, in records too. Its TestCount, and of Auto the price of a
@@ -138,6 +142,36 @@ func (r *Rest) Words() string {
 	return "a person stopped the loop on " + at
 }
 
+// EarlierMetric is what a campaign measured until a person accepted another metric.
+type EarlierMetric struct {
+	Until  int                `json:"until"` // the last experiment that was measured so
+	Name   string             `json:"name"`
+	Unit   string             `json:"unit,omitempty"`
+	Better research.Direction `json:"better"`
+}
+
+// MetricOf is the metric that experiment n was measured by. Of an earlier one it has the
+// name, the unit and the direction.
+func (c *Campaign) MetricOf(n int) contract.Metric {
+	for _, earlier := range c.Earlier {
+		if n <= earlier.Until {
+			return contract.Metric{Name: earlier.Name, Unit: earlier.Unit, Better: earlier.Better}
+		}
+	}
+
+	return c.Program.Metric
+}
+
+// EarlierMetricOf is MetricOf where that is another metric than the present one, else nil.
+func (c *Campaign) EarlierMetricOf(n int) *contract.Metric {
+	was, now := c.MetricOf(n), c.Program.Metric
+	if was.Name == now.Name && was.Unit == now.Unit && was.Better == now.Better {
+		return nil
+	}
+
+	return &was
+}
+
 // Experiment is the fold of one experiment's records.
 type Experiment struct {
 	Proposal
@@ -160,6 +194,11 @@ type Experiment struct {
 	RunSeconds float64          `json:"run_seconds"`
 	Class      int              `json:"class,omitempty"`       // of comparable runs, see Campaign.Class
 	RolledBack bool             `json:"rolled_back,omitempty"` // kept, until its chain failed its certificate
+	// Under is the metric that its values are of, where the campaign has another one now;
+	// nil where it is the present one. Set by readers.
+	Under *contract.Metric `json:"-"`
+	// Guards are the guards' values, see rules.GuardValues; set by readers.
+	Guards []rules.GuardValue `json:"-"`
 	// how far its keep is proven, see Campaign.Proof; set by readers
 	Proof     string `json:"proof,omitempty"`
 	Confirmed bool   `json:"confirmed,omitempty"` // a run of a confirmation was made

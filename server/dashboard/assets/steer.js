@@ -23,10 +23,12 @@ export function steering(refresh) {
       const error = h("p", { class: "error", role: "alert" });
       const text = field && h("textarea", { id: "steer-text", maxlength: "2000", required: true });
       const name = typed && h("input", { type: "text", id: "steer-name", autocomplete: "off", autocapitalize: "off", spellcheck: "false", required: true });
+      const secret = typed && state.locked && h("input", { type: "password", id: "steer-passphrase", autocomplete: "off", required: true });
       const ok = h("button", { type: "submit", class: "main", text: label });
       const form = h("form", { on: { submit } }, record.map((line) => h("p", { class: "record", text: line })),
         field && [h("label", { for: "steer-text", text: field }), text],
         typed && [h("label", { for: "steer-name" }, "Type the campaign's name, ", h("code", { text: state.campaign.name }), ", to go on"), name],
+        secret && [h("label", { for: "steer-passphrase", text: "The passphrase of ratchet lock" }), secret],
         error, h("div", { class: "buttons" }, h("button", { type: "button", text: "Cancel", on: { click: () => close() } }), ok));
       async function submit(e) {
         e.preventDefault();
@@ -37,7 +39,8 @@ export function steering(refresh) {
         }
         ok.disabled = true;
         try {
-          await act(action(text ? text.value.trim() : "", name ? name.value.trim() : ""));
+          const body = action(text ? text.value.trim() : "", name ? name.value.trim() : "");
+          await act(secret ? { ...body, passphrase: secret.value } : body);
           close();
         } catch (err) {
           error.textContent = sentence(err.message) + " " + sentence(err.next);
