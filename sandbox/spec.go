@@ -94,6 +94,8 @@ type Result struct {
 	MaxRSS    int64         // bytes, of the largest single process
 	// bytes: the most that the tree was seen to hold at a time, every 20 ms; 0 when nothing looked
 	MaxTree   int64
+	// bytes read from disk and major page faults of the whole reaped tree; nil where nothing counted them
+	DiskRead, MajorFaults *int64
 	Exceeded  string        // the limit that was exceeded: memory, processes, disk, cpu or output; else ""
 	Slept     time.Duration // the machine was suspended for so long during the run
 	Output    Output

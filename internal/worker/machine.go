@@ -78,7 +78,7 @@ func (r *runner) acquireSlot(ctx context.Context) (*sandbox.Lock, error) {
 		return err
 	})
 	if err == nil {
-		err = slot.Write(fmt.Appendf(nil, "%s %s, pid %d\n", r.campaign, r.id, os.Getpid()))
+		err = slot.Write(fmt.Appendf(nil, "%s, pid %d\n", r.campaign, os.Getpid()))
 	}
 
 	return slot, err

@@ -79,7 +79,7 @@ func (r *runner) attemptRun(
 		version: built,
 		scan:    contract.NewScanner(program.Metric, program.Guards),
 		run: rules.Run{Job: id, Number: r.runs, Role: want.Role, Side: want.Side, Commit: built.commit, Pair: want.Pair,
-			Order: want.Order, WarmUp: want.WarmUp, Again: want.Again, Seed: runSeed(r.campaign, id, want, r.runs),
+			Order: want.Order, WarmUp: want.WarmUp, Again: want.Again, Seed: r.runSeed(want),
 			Started: time.Now().UTC(), Load: hostinfo.LoadAverage()},
 	}
 
@@ -97,7 +97,7 @@ func (r *runner) attemptRun(
 		return tried.run, err
 	}
 
-	r.owner.reportPhase(fmt.Sprintf("run %d (%s, %s)", tried.run.Number, want.Role, want.Side))
+	r.owner.reportPhase(fmt.Sprintf("run %d (%s)", tried.run.Number, want.Role))
 	load := hostinfo.StartLoad()
 
 	tried.result, err = tried.resources.runWatched(ctx, tried.spec, program.Budget, &tried.run)
@@ -290,12 +290,13 @@ func (r *runner) compactRun(run rules.Run) rules.Run {
 }
 
 // runSeed is the run's RATCHET_SEED: the same within a pair, fresh for each pair,
-// never pinned for a campaign.
-func runSeed(campaign string, id research.JobID, want rules.RunRequest, number int) uint64 {
-	pair := cmp.Or(want.Pair, -number)
+// never pinned for a campaign. It is drawn, not derived from the job's name: a run that
+// can compute it would know in which job it runs.
+func (r *runner) runSeed(want rules.RunRequest) uint64 {
+	pair := cmp.Or(want.Pair, -r.runs)
 
 	h := fnv.New64a()
-	fmt.Fprintf(h, "%s\x00%s\x00%d\x00%t", campaign, id, pair, want.Again)
+	fmt.Fprintf(h, "%s\x00%d\x00%t", r.seed, pair, want.Again)
 
 	return h.Sum64() >> 33 // 31 bits: every language's generator takes it
 }

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"crypto/rand"
 	"time"
 
 	"ratchet/internal/checkout"
@@ -25,6 +26,7 @@ type runner struct {
 	candidateRun string        // the command that measures a candidate: the program's, or a canary's
 	outlook      rules.Outlook // of the last comparison
 	runs         int           // of this job
+	seed         string        // secret: what the runs' seeds are made of
 	enforced     rules.Run     // the last one that was recorded with what enforced it
 	gpus         gpuDriver
 	block        block
@@ -50,6 +52,7 @@ func newRunner(co *checkout.Checkout, space *workspace, id research.JobID, owner
 		space:        space,
 		versions:     map[rules.Side]*version{},
 		candidateRun: space.program().Run,
+		seed:         rand.Text(),
 	}
 }
 

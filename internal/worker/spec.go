@@ -2,7 +2,6 @@ package worker
 
 import (
 	"cmp"
-	"fmt"
 	"os"
 	"path/filepath"
 	"time"
@@ -16,11 +15,13 @@ import (
 // commandSpec is what every command of a version has in common: the view, the caches,
 // the environment, fresh layers. Views[0] is the repository, Views[1] HOME.
 func (ws *workspace) commandSpec(built *version, command string, seed uint64, withBuild bool) (sandbox.Spec, error) {
-	ws.commands++
-	scratch := filepath.Join(ws.run, fmt.Sprint(ws.commands))
+	scratch, err := ws.makeRunDir()
+	if err != nil {
+		return sandbox.Spec{}, err
+	}
 
 	tmp := filepath.Join(scratch, "tmp")
-	if err := os.MkdirAll(tmp, 0o755); err != nil {
+	if err := os.Mkdir(tmp, 0o755); err != nil {
 		return sandbox.Spec{}, research.Errorf(research.CodeStorage, "free space, or make the cache folder writable",
 			"make a run's folder: %w", err)
 	}
@@ -65,13 +66,18 @@ func (ws *workspace) commandSpec(built *version, command string, seed uint64, wi
 
 // discardLayers throws a command's own layers away.
 func (ws *workspace) discardLayers(spec sandbox.Spec) {
-	_ = checkout.RemoveTree(filepath.Dir(spec.Scratch))
+	ws.removeRunDir(filepath.Dir(spec.Scratch))
 }
 
-// hiddenPaths is what no command of a program may read: secrets of the user, and the
-// git directory with the ledger.
+// hiddenPaths is what no command of a program may read: secrets of the user, the git
+// directory with the ledger, and what would tell which job and which side it runs in:
+// the other folders of the workspace, and the locks of the machine.
 func (ws *workspace) hiddenPaths() []string {
-	hidden := []string{ws.co.Repo.CommonDir(), ws.co.Repo.GitDir(), ws.co.Ledger.Dir()}
+	hidden := []string{ws.co.Repo.CommonDir(), ws.co.Repo.GitDir(), ws.co.Ledger.Dir(), ws.dir}
+	if locks, _, err := sandbox.LockDir(); err == nil {
+		hidden = append(hidden, locks)
+	}
+
 	if home, err := os.UserHomeDir(); err == nil {
 		hidden = append(hidden, sandbox.Secrets(home)...)
 	}

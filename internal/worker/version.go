@@ -42,13 +42,15 @@ func (ws *workspace) makeVersion(ctx context.Context, commit string) (*version, 
 		return built, nil
 	}
 
-	tmp, err := os.MkdirTemp(ws.run, "delta-")
+	dir, err := ws.makeRunDir()
 	if err != nil {
-		return nil, fmt.Errorf("make a version: %w", err)
-	}
-
-	if err := os.Chmod(tmp, 0o755); err != nil {
 		return nil, err
+	}
+	defer ws.removeRunDir(dir)
+
+	tmp := filepath.Join(dir, "delta")
+	if err := os.Mkdir(tmp, 0o755); err != nil {
+		return nil, fmt.Errorf("make a version: %w", err)
 	}
 
 	if commit != ws.campaign.Start {

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -27,29 +28,28 @@ import (
 //	                      toolchains; a candidate and the keep commit made of it
 //	                      are one version
 //	home/                 the mount point of HOME inside a run
-//	runs/<job>/           the runs' own layers, thrown away
+//	runs/<random>/        a command's own layers, thrown away; its worker holds the lock
+//	                      runs/<random>.lock meanwhile
 //
 // What a run sees is, topmost first: its own fresh layer, build, delta, base,
-// setup; at the repository's own path. Only a kept version's cache is passed on.
+// setup; at the repository's own path. Only a kept version's cache is passed on. Of the
+// workspace itself a run sees its own folders, whose names say nothing: an edit that
+// could tell which job or which side it runs in could be slow in one of them alone.
 type workspace struct {
 	co       *checkout.Checkout
 	campaign *history.Campaign // as it was when the workspace was opened
 	dir      string
 	folder   string // of the program, slash-separated, relative to the root
-	run      string // this job's runs/<job>
+	held     map[string]*sandbox.Lock // the folders of this job's commands, in runs/
 	tier     sandbox.Tier
 	binds    []sandbox.Bind      // folders outside the commit that runs see, read-only
 	unseen   []string            // dependency folders that exist but are not ignored, so that runs don't see them
 	tracked  map[string]string   // the start's tracked paths
 	siblings map[string][]string // their names by folder; nil until hasTrackedFile makes it
-	commands int                 // of this job, each with a folder of its own in run
 }
 
-// openWorkspace finds or makes the campaign's workspace, and a folder in it for the
-// runs of this job.
-func openWorkspace(
-	ctx context.Context, co *checkout.Checkout, campaign *history.Campaign, id research.JobID,
-) (*workspace, error) {
+// openWorkspace finds or makes the campaign's workspace, for one job.
+func openWorkspace(ctx context.Context, co *checkout.Checkout, campaign *history.Campaign) (*workspace, error) {
 	cache, err := co.CacheDir()
 	if err != nil {
 		return nil, err
@@ -57,13 +57,13 @@ func openWorkspace(
 
 	dir := filepath.Join(cache, campaign.Name)
 	ws := &workspace{co: co, campaign: campaign, dir: dir, folder: checkout.SlashDir(campaign.ProgramPath),
-		run: filepath.Join(dir, "runs", string(id))}
+		held: map[string]*sandbox.Lock{}}
 
 	if err := ws.removeDeadRuns(); err != nil {
 		return nil, err
 	}
 
-	for _, d := range []string{ws.run, ws.versionsDir(), ws.homeDir()} {
+	for _, d := range []string{ws.runsDir(), ws.versionsDir(), ws.homeDir()} {
 		if err := os.MkdirAll(d, 0o755); err != nil {
 			return nil, research.Errorf(research.CodeStorage, "free space, or make the cache folder writable",
 				"make %s: %w", d, err)
@@ -92,8 +92,45 @@ func openWorkspace(
 	return ws, ws.makeBase(ctx)
 }
 
-// close removes the layers of this job's runs.
-func (ws *workspace) close() { _ = checkout.RemoveTree(ws.run) }
+// close removes the layers of this job's commands.
+func (ws *workspace) close() {
+	for dir := range ws.held {
+		ws.removeRunDir(dir)
+	}
+}
+
+// makeRunDir makes a folder for one command, under a name that tells nothing.
+func (ws *workspace) makeRunDir() (dir string, err error) {
+	dir = filepath.Join(ws.runsDir(), strings.ToLower(rand.Text()))
+
+	lock, ok, err := sandbox.TryLock(dir + lockSuffix)
+	if err == nil && !ok {
+		err = fs.ErrExist
+	}
+
+	if err == nil {
+		ws.held[dir] = lock
+		err = os.Mkdir(dir, 0o755)
+	}
+
+	if err != nil {
+		return "", research.Errorf(research.CodeStorage, "free space, or make the cache folder writable",
+			"make a run's folder: %w", err)
+	}
+
+	return dir, nil
+}
+
+// removeRunDir removes what makeRunDir made, and gives up its lock last.
+func (ws *workspace) removeRunDir(dir string) {
+	_ = checkout.RemoveTree(dir)
+	_ = os.Remove(dir + lockSuffix)
+	_ = ws.held[dir].Release()
+	delete(ws.held, dir)
+}
+
+// lockSuffix ends the name of the lock on a command's folder.
+const lockSuffix = ".lock"
 
 // program is the campaign's contract.
 func (ws *workspace) program() *contract.Program { return &ws.campaign.Program }
@@ -101,6 +138,8 @@ func (ws *workspace) program() *contract.Program { return &ws.campaign.Program }
 func (ws *workspace) baseDir() string { return filepath.Join(ws.dir, "base") }
 
 func (ws *workspace) homeDir() string { return filepath.Join(ws.dir, "home") }
+
+func (ws *workspace) runsDir() string { return filepath.Join(ws.dir, "runs") }
 
 func (ws *workspace) versionsDir() string { return filepath.Join(ws.dir, "v") }
 
@@ -165,22 +204,29 @@ func (ws *workspace) installDir(tmp, path string) error {
 	return err
 }
 
-// removeDeadRuns removes what dead workers left of their runs, and of this job's
-// own earlier ones.
+// removeDeadRuns removes what dead workers left of their commands: the folders whose
+// lock nobody holds.
 func (ws *workspace) removeDeadRuns() error {
-	entries, err := os.ReadDir(filepath.Dir(ws.run))
+	entries, err := os.ReadDir(ws.runsDir())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 
 	for _, e := range entries {
-		own := e.Name() == filepath.Base(ws.run)
-		if !own && ws.co.HasWorker(ws.campaign.Name, research.JobID(e.Name())) {
+		dir := filepath.Join(ws.runsDir(), strings.TrimSuffix(e.Name(), lockSuffix))
+
+		if ws.co.HasWorker(ws.campaign.Name, research.JobID(e.Name())) {
+			continue // of a version of Ratchet that named them so, and held no lock
+		}
+
+		lock, free, lockErr := sandbox.TryLock(dir + lockSuffix)
+		if lockErr != nil || !free {
 			continue
 		}
 
-		if err := checkout.RemoveTree(filepath.Join(filepath.Dir(ws.run), e.Name())); err != nil {
-			return err
+		removed := errors.Join(checkout.RemoveTree(dir), os.Remove(dir+lockSuffix), lock.Release())
+		if removed != nil {
+			return removed
 		}
 	}
 

@@ -95,6 +95,8 @@ type Message struct {
 	Survivors []int              // what could not be killed
 	Exceeded  string             // the sampled limit that ended the run: memory, processes or cpu
 	MaxTree   int64              // bytes: the most that the whole tree was seen to hold
+	DiskRead  int64              // bytes that everything that was reaped read from disk
+	Faults    int64              // its major page faults
 	Enforced  []string           // Started and Failed: what holds by now; key, value, key, value …
 }
 
@@ -331,6 +333,8 @@ func (m *Message) Encode() []byte {
 
 	enc.str(m.Exceeded)
 	enc.num(m.MaxTree)
+	enc.num(m.DiskRead)
+	enc.num(m.Faults)
 	enc.strs(m.Enforced)
 
 	return enc.frame()
@@ -351,7 +355,8 @@ func ReadMessage(r io.Reader) (*Message, error) {
 		message.Survivors = append(message.Survivors, int(dec.num()))
 	}
 
-	message.Exceeded, message.MaxTree, message.Enforced = dec.str(), dec.num(), dec.strs()
+	message.Exceeded, message.MaxTree = dec.str(), dec.num()
+	message.DiskRead, message.Faults, message.Enforced = dec.num(), dec.num(), dec.strs()
 	if dec.bad {
 		return nil, errWire
 	}
