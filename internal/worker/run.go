@@ -97,7 +97,8 @@ func (r *runner) attemptRun(
 		return tried.run, err
 	}
 
-	r.owner.reportPhase(fmt.Sprintf("run %d (%s)", tried.run.Number, want.Role))
+	r.owner.reportPhase(fmt.Sprintf("run %d (%s)%s", tried.run.Number, want.Role, r.halves.told))
+	r.space.prepareFiles(tried.spec)
 	load := hostinfo.StartLoad()
 
 	tried.result, err = tried.resources.runWatched(ctx, tried.spec, program.Budget, &tried.run)
@@ -106,10 +107,15 @@ func (r *runner) attemptRun(
 	}
 	noteContention(&tried.run, load, tried.result)
 	tried.noteUsage()
+	if program.Budget.Cache == contract.CacheCold {
+		tried.run.Enforced["cache"] = r.space.describeCold()
+	}
 
 	if err := r.scoreRun(ctx, tried); err != nil {
 		return tried.run, err
 	}
+
+	r.noteUnequal(&tried.run)
 
 	// The output is stored before the record that names it.
 	if tried.run.Output, err = r.Ledger.PutOutput(tried.output); err != nil {
@@ -149,6 +155,7 @@ func (a *attempt) noteUsage() {
 	run.Exit, run.Signal = result.Exit, result.Signal
 	run.Wall, run.CPU, run.MaxRSS = result.Wall.Seconds(), result.CPU.Seconds(), result.MaxRSS
 	run.Enforced, run.Bytes = result.Enforced, result.Output.Bytes
+	run.DiskRead, run.MajorFaults = result.DiskRead, result.MajorFaults
 	a.output = result.Output.Text()
 }
 

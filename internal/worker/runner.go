@@ -30,6 +30,7 @@ type runner struct {
 	enforced     rules.Run     // the last one that was recorded with what enforced it
 	gpus         gpuDriver
 	block        block
+	halves       halves
 }
 
 // owner is the worker or the trial that a runner works for.

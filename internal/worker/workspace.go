@@ -17,6 +17,7 @@ import (
 	"ratchet/internal/research/contract"
 	"ratchet/internal/research/history"
 	"ratchet/sandbox"
+	"ratchet/sandbox/pagecache"
 )
 
 // A campaign's workspace, below the user's cache folder:
@@ -39,8 +40,9 @@ type workspace struct {
 	co       *checkout.Checkout
 	campaign *history.Campaign // as it was when the workspace was opened
 	dir      string
-	folder   string // of the program, slash-separated, relative to the root
-	held     map[string]*sandbox.Lock // the folders of this job's commands, in runs/
+	folder   string                    // of the program, slash-separated, relative to the root
+	held     map[string]*sandbox.Lock  // the folders of this job's commands, in runs/
+	visible  map[string]*pagecache.Set // the files of a command's view, by what it is made of
 	tier     sandbox.Tier
 	binds    []sandbox.Bind      // folders outside the commit that runs see, read-only
 	unseen   []string            // dependency folders that exist but are not ignored, so that runs don't see them
@@ -57,7 +59,7 @@ func openWorkspace(ctx context.Context, co *checkout.Checkout, campaign *history
 
 	dir := filepath.Join(cache, campaign.Name)
 	ws := &workspace{co: co, campaign: campaign, dir: dir, folder: checkout.SlashDir(campaign.ProgramPath),
-		held: map[string]*sandbox.Lock{}}
+		held: map[string]*sandbox.Lock{}, visible: map[string]*pagecache.Set{}}
 
 	if err := ws.removeDeadRuns(); err != nil {
 		return nil, err

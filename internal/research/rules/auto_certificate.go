@@ -46,10 +46,10 @@ type Certificate struct {
 	Pairs int                `json:"pairs"`
 	// Unequal is how many pairs were made besides that do not count, see Run.Unequal.
 	Unequal int     `json:"unequal_pairs,omitempty"`
-	E     float64            `json:"e"`
-	Need  float64            `json:"need"` // 1/alpha_t
-	Test  int                `json:"test"` // t of the campaign's certificates
-	Runs  int                `json:"runs"`
+	E       float64 `json:"e"`
+	Need    float64 `json:"need"` // 1/alpha_t
+	Test    int     `json:"test"` // t of the campaign's certificates
+	Runs    int     `json:"runs"`
 }
 
 // CertificateStep is the answer about a certificate: one more run, or the

@@ -47,10 +47,10 @@ type (
 		Wins   int                `json:"wins,omitempty"`
 		Losses int                `json:"losses,omitempty"`
 		// Unequal is how many pairs were made besides that do not count, see Run.Unequal.
-		Unequal int `json:"unequal_pairs,omitempty"`
-		E      float64            `json:"e,omitempty"`    // e-value reached
-		Need   float64            `json:"need,omitempty"` // 1/alpha_t
-		Test   int                `json:"test,omitempty"` // t of the campaign's confirmations
+		Unequal int     `json:"unequal_pairs,omitempty"`
+		E       float64 `json:"e,omitempty"`    // e-value reached
+		Need    float64 `json:"need,omitempty"` // 1/alpha_t
+		Test    int     `json:"test,omitempty"` // t of the campaign's confirmations
 		// Detectable is the smallest gain that this comparison could have shown, on the same scale as Gain.
 		Detectable float64 `json:"detectable,omitempty"`
 		// Noise is the standard deviation of one run that the comparison reckoned with, as a gain.
