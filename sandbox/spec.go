@@ -93,16 +93,16 @@ type Result struct {
 	CPU       time.Duration // user + system of the whole reaped tree; with a cgroup, of the whole tree
 	MaxRSS    int64         // bytes, of the largest single process
 	// bytes: the most that the tree was seen to hold at a time, every 20 ms; 0 when nothing looked
-	MaxTree   int64
+	MaxTree int64
 	// bytes read from disk and major page faults of the whole reaped tree; nil where nothing counted them
 	DiskRead, MajorFaults *int64
-	Exceeded  string        // the limit that was exceeded: memory, processes, disk, cpu or output; else ""
-	Slept     time.Duration // the machine was suspended for so long during the run
-	Output    Output
-	SinkErr   error             // the first error of Sink, which then saw no more
-	Changes   []Change          // of Views[0], sorted by path; nil when there are survivors
-	Survivors []int             // tier copies: pids that could not be killed
-	Enforced  map[string]string // of what was asked: "enforced by …" or "not enforced: why"; see EnforcedKeys
+	Exceeded              string        // the limit that was exceeded: memory, processes, disk, cpu or output; else ""
+	Slept                 time.Duration // the machine was suspended for so long during the run
+	Output                Output
+	SinkErr               error             // the first error of Sink, which then saw no more
+	Changes               []Change          // of Views[0], sorted by path; nil when there are survivors
+	Survivors             []int             // tier copies: pids that could not be killed
+	Enforced              map[string]string // of what was asked: "enforced by …" or "not enforced: why"; see EnforcedKeys
 }
 
 // EnforcedKeys are the keys that Result.Enforced may have: tree, deadline and
