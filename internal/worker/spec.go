@@ -73,7 +73,8 @@ func (ws *workspace) discardLayers(spec sandbox.Spec) {
 // directory with the ledger, and what would tell which job and which side it runs in:
 // the other folders of the workspace, and the locks of the machine.
 func (ws *workspace) hiddenPaths() []string {
-	hidden := []string{ws.co.Repo.CommonDir(), ws.co.Repo.GitDir(), ws.co.Ledger.Dir(), ws.dir}
+	hidden := []string{ws.co.Repo.CommonDir(), ws.co.Repo.GitDir(), ws.co.Ledger.Dir(), ws.dir,
+		sandbox.SharedLocks}
 	if locks, _, err := sandbox.LockDir(); err == nil {
 		hidden = append(hidden, locks)
 	}
