@@ -71,7 +71,7 @@ func ParseEdit(text string) (Edit, error) {
 	head, body, _ := strings.Cut(text, "\n\n")
 	for _, line := range strings.Split(strings.TrimSpace(head), "\n") {
 		key, value, _ := strings.Cut(line, ":")
-		if err := e.set(key, strings.TrimSpace(value)); err != nil {
+		if err := e.setField(key, strings.TrimSpace(value)); err != nil {
 			return e, err
 		}
 	}
@@ -83,7 +83,7 @@ func ParseEdit(text string) (Edit, error) {
 	return e, e.addHunks(body)
 }
 
-func (e *Edit) set(key, value string) error {
+func (e *Edit) setField(key, value string) error {
 	switch key {
 	case "hypothesis":
 		e.Hypothesis = value

@@ -121,7 +121,7 @@ func (x textIndex) weighTogether(lists []wordList, weights map[int]int) {
 	}
 
 	for range alikeEach {
-		n, ok := m.next()
+		n, ok := m.nextMatch()
 		if !ok {
 			return
 		}

@@ -31,7 +31,7 @@ func (x *indexer) indexRecord(rec history.Record) error {
 		return err
 	}
 
-	if err := fold(change, rec); err != nil {
+	if err := foldRecord(change, rec); err != nil {
 		return err
 	}
 
@@ -62,9 +62,9 @@ func (x *indexer) indexKind(rec history.Record) error {
 	return x.s.putNumber(bucketKinds, string(rec.Kind), rec.Seq)
 }
 
-// fold calls history.Fold. A record that the fold can't take must not end the
+// foldRecord calls history.Fold. A record that the fold can't take must not end the
 // process, which may hold other people's work.
-func fold(change *history.Change, rec history.Record) (err error) {
+func foldRecord(change *history.Change, rec history.Record) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("fold record %d (%s): %s", rec.Seq, rec.Kind, excerpt(p))

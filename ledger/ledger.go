@@ -98,10 +98,10 @@ func (l *Ledger) Dir() string { return l.dir }
 
 // anchorName and lockName are named after the ledger's own file, so that one
 // folder can hold several: ledger.db has ledger.head and ledger.lock.
-func (l *Ledger) anchorName() string { return l.stem() + ".head" }
-func (l *Ledger) lockName() string   { return l.stem() + ".lock" }
+func (l *Ledger) anchorName() string { return l.fileStem() + ".head" }
+func (l *Ledger) lockName() string   { return l.fileStem() + ".lock" }
 
-func (l *Ledger) stem() string { return strings.TrimSuffix(filepath.Base(l.path), ".db") }
+func (l *Ledger) fileStem() string { return strings.TrimSuffix(filepath.Base(l.path), ".db") }
 
 func (l *Ledger) file(name string) string { return filepath.Join(l.dir, name) }
 

@@ -24,12 +24,12 @@ const hashLen = 2 * sha256.Size
 // Hash returns the hash that a record with these contents has; r.Hash itself
 // takes no part. For imports and for checks outside a ledger.
 func Hash(r history.Record) (string, error) {
-	sealed, _, err := seal(r)
+	sealed, _, err := sealRecord(r)
 	return sealed.Hash, err
 }
 
-// seal fills in r's hash and returns the bytes to store.
-func seal(record history.Record) (history.Record, []byte, error) {
+// sealRecord fills in r's hash and returns the bytes to store.
+func sealRecord(record history.Record) (history.Record, []byte, error) {
 	record.Hash = ""
 
 	unsealed, err := json.Marshal(record)

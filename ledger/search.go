@@ -27,7 +27,7 @@ type Query struct {
 // text the first 64 distinct words are found. A cursor that is none is
 // research.CodeBadArgument.
 func (t *Tx) Experiments(campaign string, q Query) ([]history.Experiment, string, error) {
-	return collectPage(newMatcher(t.s, q.lists(campaign)...), q, func(n int) (*history.Experiment, bool, error) {
+	return collectPage(newMatcher(t.s, q.selectLists(campaign)...), q, func(n int) (*history.Experiment, bool, error) {
 		x, err := t.Experiment(campaign, n)
 		return x, err == nil, err
 	})
@@ -50,7 +50,7 @@ func collectPage[T any](
 	for {
 		under := m.under
 
-		n, ok := m.next()
+		n, ok := m.nextMatch()
 		switch {
 		case !ok && m.under == 0: // the end
 			return found, "", nil
@@ -97,9 +97,9 @@ type matcher struct {
 	effort int    // look-ups left
 }
 
-// lists are the lists whose common numbers are the experiments that a query selects.
+// selectLists are the lists whose common numbers are the experiments that a query selects.
 // There are none where it selects nothing.
-func (q Query) lists(campaign string) []list {
+func (q Query) selectLists(campaign string) []list {
 	lists := wordLists(bucketText, campaign, q.Text)
 	if q.Text != "" && len(lists) == 0 { // nothing but words that are not indexed
 		return nil
@@ -134,9 +134,9 @@ func newMatcher(s *store, lists ...list) *matcher {
 	return &matcher{s: s, lists: lists, effort: maxEffort}
 }
 
-// next returns the next number that is in all lists, going down. When it finds
+// nextMatch returns the next number that is in all lists, going down. When it finds
 // none, under is 0 at the end of the lists, and more when the effort is spent.
-func (m *matcher) next() (uint64, bool) {
+func (m *matcher) nextMatch() (uint64, bool) {
 	agreed := 0 // lists in a row whose next number is m.under-1
 
 	for i := 0; len(m.lists) > 0; i = (i + 1) % len(m.lists) {

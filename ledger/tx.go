@@ -115,7 +115,7 @@ func (t *Tx) composeRecord(entry history.Entry) (history.Record, []byte, error) 
 		return history.Record{}, nil, fmt.Errorf("encode %s: %w", entry.Kind, err)
 	}
 
-	return seal(history.Record{
+	return sealRecord(history.Record{
 		Seq: t.seq + 1, Time: t.now().UTC().Round(0), Campaign: entry.Campaign, Session: entry.Session,
 		Kind: entry.Kind, Key: entry.Key, Body: body, Prev: t.hash,
 	})

@@ -224,8 +224,8 @@ func compareIndex(name string, have, want *store) (alike int, err error) {
 			return alike, damageError(nextRebuild, "the index %s %s", name, difference)
 		}
 
-		stored.next()
-		derived.next()
+		stored.nextRecord()
+		derived.nextRecord()
 	}
 
 	return alike, nil
@@ -255,7 +255,7 @@ func newCursor(s *store, bucket string) *cursor {
 	return c
 }
 
-func (c *cursor) next() {
+func (c *cursor) nextRecord() {
 	c.s.inside = true
 	k, v := c.bolt.Next()
 	c.key, c.value = bytes.Clone(k), bytes.Clone(v)
@@ -336,7 +336,7 @@ func (l *Ledger) rebuild(tx *Tx) error {
 			return err
 		}
 
-		for entry := newCursor(v.copy, name); entry.key != nil; entry.next() {
+		for entry := newCursor(v.copy, name); entry.key != nil; entry.nextRecord() {
 			if err := tx.s.put(name, string(entry.key), entry.value); err != nil {
 				return err
 			}

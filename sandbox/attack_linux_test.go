@@ -18,7 +18,11 @@ import (
 func attack(what, target string) error {
 	switch what {
 	case "read":
-		_, err := os.ReadFile(target)
+		content, err := os.ReadFile(target)
+		if err == nil && len(content) == 0 {
+			return errors.New("empty")
+		}
+
 		return err
 	case "open":
 		f, err := os.Open(target)

@@ -1,15 +1,9 @@
 package sandbox
 
 import (
-	"errors"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
-
-	"ratchet/sandbox/stage"
 )
 
 const sharedMemory = "/dev/shm"
@@ -26,7 +20,7 @@ func (s *Spec) checkConfinement() error {
 		return badSpec("a limit can't be negative")
 	}
 
-	for _, path := range slices.Concat(s.Writable, s.Hidden) {
+	for _, path := range slices.Concat(s.Writable, s.Shown, s.Hidden) {
 		if !filepath.IsAbs(path) || filepath.Clean(path) == "/" {
 			return badSpec("a run can't be confined by the path %q", path)
 		}
@@ -69,12 +63,12 @@ func (s *Spec) tempDir() string {
 
 // writableOutside lists what exists of TMPDIR and Writable outside the views,
 // without links.
-func (s *Spec) writableOutside() []string {
+func (s *Spec) writableOutside(links *linkReader) []string {
 	var paths []string
 
 	for _, path := range append([]string{s.tempDir()}, s.Writable...) {
-		path, err := filepath.EvalSymlinks(path)
-		if err != nil || path == "" || isPrivate(path) || slices.Contains(paths, path) {
+		path, ok := links.follow(path)
+		if !ok || isPrivate(path) || slices.Contains(paths, path) {
 			continue
 		}
 
@@ -100,12 +94,12 @@ func (s *Spec) existingHidden() []string {
 	return paths
 }
 
-// hiddenOutside lists what must be hidden of the host's. Where an overlay lies
-// on top of it, it is hidden already.
+// hiddenOutside lists what must be hidden of the host's: not what is shown by its
+// own name. Where an overlay lies on top of it, it is hidden already.
 func (s *Spec) hiddenOutside() []string {
 	return slices.DeleteFunc(s.existingHidden(), func(path string) bool {
 		view, _ := s.findView(path, len(s.Views))
-		return view >= 0 && s.Tier != Copies
+		return view >= 0 && s.Tier != Copies || slices.Contains(s.Shown, path)
 	})
 }
 
@@ -123,45 +117,4 @@ func (s *Spec) hiddenIn(b Bind) (rels []string) {
 	}
 
 	return rels
-}
-
-// planCovers plans what the run sees instead of the host's shared and secret
-// places; private is an existing empty folder of ours.
-func (s *Spec) planCovers(plan *stage.Plan, private string) error {
-	plan.Confine, plan.Writable = true, s.writableOutside()
-
-	isCovered := func(path string) bool {
-		return slices.ContainsFunc(plan.Covers, func(c stage.Cover) bool { return c.Path == path })
-	}
-
-	// Folders for temporary files of the run's own.
-	for i, path := range privateFolders() {
-		path, err := filepath.EvalSymlinks(path)
-		if err != nil || isCovered(path) {
-			continue
-		}
-
-		from := filepath.Join(private, strconv.Itoa(i))
-		if err := errors.Join(os.Mkdir(from, 0o700), os.Chmod(from, 0o777|fs.ModeSticky)); err != nil {
-			return err
-		}
-
-		plan.Covers = append(plan.Covers, stage.Cover{Path: path, From: from})
-	}
-
-	if fi, err := os.Stat(sharedMemory); err == nil && fi.IsDir() {
-		plan.Covers = append(plan.Covers, stage.Cover{Path: sharedMemory, Memory: true, Size: s.Memory})
-	}
-
-	// Nothing in the place of secrets.
-	for _, path := range s.hiddenOutside() {
-		if !isCovered(path) && !slices.Contains(plan.Writable, path) {
-			plan.Covers = append(plan.Covers, stage.Cover{Path: path})
-		}
-	}
-
-	// An outer place comes before what lies in it.
-	slices.SortFunc(plan.Covers, func(a, b stage.Cover) int { return strings.Compare(a.Path, b.Path) })
-
-	return nil
 }

@@ -25,7 +25,7 @@ func detect(ctx context.Context, dir string) (Tier, string, error) {
 	if err != nil {
 		return "", "", roomError("make a folder for a trial run", err)
 	}
-	defer removeAll(probe)
+	defer removeAll(context.WithoutCancel(ctx), probe)
 
 	at := func(name string) string { return filepath.Join(probe, name) }
 	for _, name := range []string{"root", "lower", "carry"} {
@@ -38,11 +38,13 @@ func detect(ctx context.Context, dir string) (Tier, string, error) {
 		Command: "echo y > written && ! { echo y > carry/written; } 2>/dev/null",
 		Dir:     at("root"),
 		Tier:    Namespaces,
-		Views:   []View{{Root: at("root"), Lower: []string{at("lower")}, Upper: at("upper"), Work: at("work")}},
-		Binds:   []Bind{{From: at("carry"), To: at("root/carry")}},
-		Wall:    time.Minute, // a busy machine is no reason to confine less
-		Scratch: at("scratch"),
-		Keep:    1 << 10,
+		// its own root is what some machines lack that have the rest
+		Confined: true,
+		Views:    []View{{Root: at("root"), Lower: []string{at("lower")}, Upper: at("upper"), Work: at("work")}},
+		Binds:    []Bind{{From: at("carry"), To: at("root/carry")}},
+		Wall:     time.Minute, // a busy machine is no reason to confine less
+		Scratch:  at("scratch"),
+		Keep:     1 << 10,
 	})
 	if ctx.Err() != nil {
 		return "", "", fmt.Errorf("make a trial run: %w", ctx.Err())

@@ -53,7 +53,7 @@ func (s *Spec) describeNetwork(attr *syscall.SysProcAttr) string {
 // newGroup makes the control group that the limits need; nil when they need
 // none or it can't be made.
 func (s *Spec) newGroup() *cgroup.Group {
-	if s.Memory == 0 && s.Processes == 0 && s.CPU == 0 {
+	if s.Memory == 0 && s.Processes == 0 && s.CPU == 0 && !s.CountCPU {
 		return nil
 	}
 
@@ -91,6 +91,15 @@ func (s *Spec) planLimits(plan *stage.Plan, group *cgroup.Group, attr *syscall.S
 		} else {
 			how["cpu"] += ", looked at every 20 ms"
 		}
+	}
+
+	// The largest process is counted when it is waited for, also in a group.
+	if s.CountCPU || s.CPU > 0 {
+		how["accounting"] = group.Limit(cgroup.CPULimit, 0)
+	}
+
+	if plan.Children = s.CountMaxRSS || (s.CountCPU || s.CPU > 0) && how["accounting"] == ""; plan.Children {
+		delete(how, "accounting") // the stage says it
 	}
 
 	if plan.Limits.Memory > 0 || plan.Limits.Count > 0 || plan.Limits.CPU > 0 {

@@ -43,7 +43,7 @@ func tryEverything(tier Tier) (gives, lacks []string) {
 	if err != nil {
 		return nil, []string{"runs: " + err.Error()}
 	}
-	defer removeAll(dir)
+	defer removeAll(context.Background(), dir)
 
 	at := func(name string) string { return filepath.Join(dir, name) }
 	for _, name := range []string{"root", "lower", "carry", "tmp", "secret"} {

@@ -10,7 +10,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ratchet/internal/research"
-	"ratchet/sandbox/meter"
 	"ratchet/sandbox/stage"
 )
 
@@ -68,6 +67,10 @@ func (r *activeRun) addReport(result *Result, message *stage.Message) {
 	result.Exceeded = message.Exceeded
 	result.Survivors = message.Survivors
 
+	if message.Ignored != "" {
+		result.Hidden = "ignored SIGCHLD, so what its children used was not counted: " + message.Ignored
+	}
+
 	result.Exit = message.Status.ExitStatus()
 	if message.Status.Signaled() {
 		result.Signal = unix.SignalName(message.Status.Signal())
@@ -102,8 +105,8 @@ func (r *activeRun) addFinalUse(result *Result) {
 		result.Exceeded = r.meter.GroupExceeded()
 	}
 
-	if result.Exceeded == "" && r.spec.Disk > 0 && r.meter.Disk() >= r.spec.Disk {
-		result.Exceeded = meter.DiskLimit
+	if result.Exceeded == "" {
+		result.Exceeded = r.meter.DiskExceeded()
 	}
 
 	if result.Exceeded == "" && r.spec.MaxOutput > 0 && r.kept.bytes > r.spec.MaxOutput {

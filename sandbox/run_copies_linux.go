@@ -24,7 +24,7 @@ func runCopies(ctx context.Context, spec Spec) (Result, error) {
 	if err != nil {
 		return Result{}, roomError("make the run's folder", err)
 	}
-	defer removeAll(dir)
+	defer removeAll(ctx, dir)
 
 	tree, err := copies.Make(dir, spec.copyViews(), spec.copyBinds())
 	if err != nil {
@@ -43,8 +43,14 @@ func runCopies(ctx context.Context, spec Spec) (Result, error) {
 	plan.Env = append(plan.Env, mark)
 
 	if spec.Confined {
+		links := newLinkReader()
 		plan.Confine, plan.Unread = true, spec.hiddenOutside()
-		plan.Writable = append(append(spec.writableOutside(), dir), sharedMemory)
+		plan.Writable = append(append(spec.writableOutside(links), dir), copies.SharedFolder)
+		plan.Readable = []string{"/proc"}
+
+		for _, c := range orderCovers(spec.listShown(links)) {
+			plan.Readable = append(plan.Readable, c.Path)
+		}
 	}
 
 	measured := slices.Clone(tree.Folders())
@@ -52,10 +58,14 @@ func runCopies(ctx context.Context, spec Spec) (Result, error) {
 		measured = append(measured, temp)
 	}
 
+	shared, sharedErr := copies.ListShared()
+
 	result, err := supervise(ctx, spec, plan, &syscall.SysProcAttr{Setsid: true}, measured)
 	if err != nil {
 		return Result{}, err
 	}
+
+	result.Enforced["ipc"] = removeShared(shared, sharedErr)
 
 	treeHolds := "enforced by a subreaper, but what forks faster than it can be stopped may survive"
 	if result.Enforced["stage"] != "" { // what a dead stage left has lost its ancestor
@@ -78,17 +88,24 @@ func runCopies(ctx context.Context, spec Spec) (Result, error) {
 
 	result.Enforced["tree"] = treeHolds
 
-	if err := tree.Collect(); err != nil {
-		return Result{}, roomError("keep what the run changed", err)
+	return result, result.addChanges(ctx, spec.Views, tree.Collect)
+}
+
+// removeShared removes what the run left in shared memory, and says how the next run
+// is kept from it. before is what was there before, or why it could not be listed.
+func removeShared(before copies.Shared, err error) string {
+	if err == nil {
+		err = before.RemoveNew()
 	}
 
-	if len(spec.Views) > 0 {
-		if result.Changes, err = spec.Views[0].listChanges(); err != nil {
-			return Result{}, roomError("list what the run changed", err)
-		}
+	switch {
+	case err != nil:
+		return "not enforced: what the run left in shared memory could not be removed: " + err.Error()
+	case len(before) > 0:
+		return "enforced by removing what the run made, but what this user had there before can be changed"
 	}
 
-	return result, nil
+	return "enforced by removing what the run made"
 }
 
 func (s *Spec) copyViews() []copies.View {

@@ -2,12 +2,16 @@ package sandbox
 
 import (
 	"context"
-	"io/fs"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"time"
 
 	"ratchet/internal/research"
+	"ratchet/internal/wording"
 	"ratchet/sandbox/layers"
 	"ratchet/sandbox/stage"
 )
@@ -23,7 +27,7 @@ func run(ctx context.Context, spec Spec) (Result, error) {
 	}
 
 	if temporary {
-		defer os.RemoveAll(spec.Scratch)
+		defer layers.Remove(context.WithoutCancel(ctx), spec.Scratch)
 	}
 
 	if spec.Tier == Copies {
@@ -134,39 +138,72 @@ func cutRoot(root, path string) (rel string, ok bool) {
 	return strings.CutPrefix(path, root+"/")
 }
 
-// listChanges lists what a run changed in a view, sorted; nil for a read-only one.
-func (v View) listChanges() ([]Change, error) {
-	if v.Upper == "" {
-		return nil, nil
+// addChanges lists what the run changed in its first view, once collect, if not nil,
+// has put that in its place. It takes CollectLimit at most, and obeys ctx. A tree that
+// can't be listed, or not in time, is the run's fault; the error is for the machine's.
+func (r *Result) addChanges(ctx context.Context, views []View, collect func(context.Context) error) error {
+	limited, stop := context.WithTimeout(ctx, CollectLimit)
+	defer stop()
+
+	var err error
+	if collect != nil {
+		err = collect(limited)
 	}
 
-	found, err := layers.ListChanges(v.Upper, v.Lower)
-	if err != nil {
-		return nil, err
-	}
+	if err == nil && len(views) > 0 && views[0].Upper != "" {
+		var found []layers.Change
+		found, err = layers.ListChanges(limited, views[0].Upper, views[0].Lower)
 
-	var changes []Change
-	for _, c := range found {
-		changes = append(changes, Change(c))
-	}
-
-	return changes, nil
-}
-
-// removeAll removes a tree, also below folders that the run made unwritable.
-func removeAll(dir string) error {
-	err := os.RemoveAll(dir)
-	if err == nil {
-		return nil
-	}
-
-	filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
-		if err == nil && e.IsDir() {
-			os.Chmod(path, 0o700)
+		for _, c := range found {
+			r.Changes = append(r.Changes, Change(c))
 		}
+	}
+
+	var unlistable *layers.UnlistableError
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		r.Cancelled = true
+		return nil
+	case limited.Err() != nil:
+		r.Unlisted = fmt.Sprintf("it left more than could be listed in %s", CollectLimit)
+		return nil
+	case errors.As(layers.AsUnlistable(err), &unlistable):
+		r.Unlisted = fmt.Sprintf("it left what can't be listed, below %s: %s", clipPath(views, unlistable.Path),
+			unlistable.Why)
 
 		return nil
-	})
+	}
 
-	return os.RemoveAll(dir)
+	return roomError("list what the run changed", err)
 }
+
+// clipPath is a path of an upper folder, relative to it and short enough to be shown.
+func clipPath(views []View, path string) string {
+	const longest = 80
+
+	for _, v := range views {
+		if rel, ok := cutRoot(v.Upper, path); ok && v.Upper != "" {
+			path = rel
+			break
+		}
+	}
+
+	return strconv.Quote(wording.ClipBytes(path, longest))
+}
+
+// removeAll removes a tree of a run. Once ctx has ended it takes stopRemoval at most:
+// what is left then is removed by the next job.
+func removeAll(ctx context.Context, dir string) {
+	if err := layers.Remove(ctx, dir); err == nil || ctx.Err() == nil {
+		return
+	}
+	short, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopRemoval)
+	defer cancel()
+
+	_ = layers.Remove(short, dir)
+}
+
+// stopRemoval bounds what a stopped run still removes.
+const stopRemoval = time.Second

@@ -247,7 +247,7 @@ chmod 755 main.txt; touch sub/deep/b.txt; cp sub/deep/b.txt t; cat t > sub/deep/
 
 		want := []sandbox.Change{{"fresh", "dir"}, {"fresh/dir", "dir"}, {"fresh/dir/f", "written"},
 			{"gone", "deleted"}, {"gone/c.txt", "deleted"}, {"link", "written"}, {"main.txt", "written"}, {"new.txt",
-				"written"}, {"sub/a.txt", "written"}}
+				"written"}, {"sub/a.txt", "written"}, {"sub/deep/b.txt", "restored"}}
 		if d := cmp.Diff(want, r.Changes); d != "" {
 			t.Error(d)
 		}

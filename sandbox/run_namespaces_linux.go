@@ -19,7 +19,7 @@ import (
 // runNamespaces runs under overlays.
 func runNamespaces(ctx context.Context, spec Spec) (Result, error) {
 	plan, points, err := spec.makePlan()
-	defer removeAll(points)
+	defer removeAll(ctx, points)
 
 	if err != nil {
 		return Result{}, roomError("prepare the run's folders", err)
@@ -28,7 +28,7 @@ func runNamespaces(ctx context.Context, spec Spec) (Result, error) {
 	defer func() {
 		for _, v := range spec.Views {
 			if v.Upper != "" {
-				removeAll(v.Work)
+				removeAll(ctx, v.Work)
 			}
 		}
 	}()
@@ -48,17 +48,17 @@ func runNamespaces(ctx context.Context, spec Spec) (Result, error) {
 
 	if len(spec.Views) > 0 {
 		result.Enforced["view"] = "enforced by an overlay"
+	}
 
-		if result.Changes, err = spec.Views[0].listChanges(); err != nil {
-			return Result{}, roomError("list what the run changed", err)
-		}
+	if spec.Confined {
+		result.Enforced["ipc"] = "enforced by an IPC namespace"
 	}
 
 	if len(spec.Binds) > 0 {
 		result.Enforced["carry"] = "enforced by read-only bind mounts"
 	}
 
-	return result, nil
+	return result, result.addChanges(ctx, spec.Views, nil)
 }
 
 // namespaceAttr is how the stage is cloned. Without the right to mount, it gets
@@ -120,12 +120,7 @@ func (s *Spec) makePlan() (plan *stage.Plan, points string, err error) {
 		return plan, points, nil
 	}
 
-	private := filepath.Join(points, "private")
-	if err := os.Mkdir(private, 0o755); err != nil {
-		return nil, points, err
-	}
-
-	return plan, points, s.planCovers(plan, private)
+	return plan, points, s.planRoot(plan, points)
 }
 
 // planView plans to mount the view of that index.
@@ -248,7 +243,7 @@ func (p mountPoint) inLayer() string {
 
 // measuredFolders is where the run's files lie on the host.
 func (s *Spec) measuredFolders(plan *stage.Plan) []string {
-	folders := slices.Clone(plan.Writable)
+	var folders []string
 
 	for _, v := range s.Views {
 		if v.Upper != "" {
@@ -257,7 +252,7 @@ func (s *Spec) measuredFolders(plan *stage.Plan) []string {
 	}
 
 	for _, c := range plan.Covers {
-		if c.From != "" {
+		if c.From != "" && !c.ReadOnly {
 			folders = append(folders, c.From)
 		}
 	}

@@ -3,7 +3,6 @@ package sandbox
 import (
 	"context"
 	"io"
-	"path/filepath"
 	"ratchet/sandbox/layers"
 	"time"
 )
@@ -52,23 +51,40 @@ type Spec struct {
 	Tier    Tier   // from Detect
 
 	// Confined keeps the run from changing anything but its views, TMPDIR, its
-	// own /dev/shm and Writable, and from reading Hidden. Where it can be done,
-	// /tmp and /var/tmp are its own too, and below them is only what the spec names.
+	// own /dev/shm and Writable, and from reading anything of the host but
+	// SystemFolders, some devices, /proc, the hardware's part of /sys and what the
+	// spec names. Where it can be done, /tmp and /var/tmp are its own too.
 	Confined bool
+	// absolute paths, folders or files, that a confined run sees besides, read-only; missing ones are
+	// skipped. What Hidden names too is shown, where it is named itself
+	Shown []string
 	// absolute paths, folders, files or devices, that may be written besides; missing ones are
 	// skipped. No layer of a view may lie in them
 	Writable []string
-	// absolute paths that can't be read, nor through a bind of what they lie in; missing ones are
-	// skipped
+	// absolute paths that can't be read, though they lie in what a run sees or in a bind; missing
+	// ones are skipped
 	Hidden  []string
 	Network Network // "": NetworkOn
 
+	// Begin, if not nil, is called when everything is prepared, right before the
+	// command's first process is started; the run is not made when it fails. End, if
+	// not nil, is called once after it, as soon as nothing of the run lives or is known
+	// to die, before anything that the run left is looked at.
+	Begin func(ctx context.Context) error
+	End   func()
+
 	// Limits of the whole tree. Zero is no limit; what goes beyond ends the run at once.
-	Memory    int64         // bytes
-	Processes int           // and their threads, at a time
-	Disk      int64         // bytes in the views' upper folders, TMPDIR and /tmp; also of any single file
+	Memory    int64 // bytes
+	Processes int   // and their threads, at a time
+	// bytes in the views' upper folders, TMPDIR and /tmp; also of any single file. Each file, link and
+	// folder counts as 4 KiB at least
+	Disk      int64
 	CPU       time.Duration // user + system
 	MaxOutput int64         // bytes of output
+
+	// Result.CPU or Result.MaxRSS is what the run is judged by: where processes may
+	// have hidden from it, Result.Hidden says so. A limit on CPU implies it.
+	CountCPU, CountMaxRSS bool
 }
 
 // Network is what a run reaches.
@@ -96,7 +112,9 @@ type Result struct {
 	MaxTree int64
 	// bytes read from disk and major page faults of the whole reaped tree; nil where nothing counted them
 	DiskRead, MajorFaults *int64
-	Exceeded              string        // the limit that was exceeded: memory, processes, disk, cpu or output; else ""
+	Exceeded              string        // the limit that was exceeded: memory, processes, disk, depth, cpu or output; else ""
+	Unlisted              string        // why what the run left can't be listed, by its own fault; else "". Changes is nil then
+	Hidden                string        // why CPU or MaxRSS may lack what processes used, where they count; else ""
 	Slept                 time.Duration // the machine was suspended for so long during the run
 	Output                Output
 	SinkErr               error             // the first error of Sink, which then saw no more
@@ -105,25 +123,34 @@ type Result struct {
 	Enforced              map[string]string // of what was asked: "enforced by …" or "not enforced: why"; see EnforcedKeys
 }
 
-// EnforcedKeys are the keys that Result.Enforced may have: tree, deadline and
-// privileges for every run, the others where the spec asks for them.
+// EnforcedKeys are the keys that Result.Enforced may have: tree, deadline,
+// privileges and calls for every run, the others where the spec asks for them.
+// Older records lack calls, ipc and accounting, which nothing enforced then.
 func EnforcedKeys() []string {
-	return []string{"tree", "deadline", "privileges", "view", "carry", "files", "network", "memory", "processes",
-		"disk", "cpu", "output"}
+	return []string{"tree", "deadline", "privileges", "calls", "ipc", "view", "carry", "files", "network", "memory",
+		"processes", "disk", "cpu", "accounting", "output"}
 }
 
-// Change is one difference between Views[0] before and after the run. A file
-// that was rewritten with the same content and mode is none.
+// CollectLimit is how long what a run left is moved to its place and listed, at most.
+const CollectLimit = 2 * time.Minute
+
+// RunOverhead is how much longer than Wall and Grace Begin and End may lie apart, on a
+// machine that is very busy.
+const RunOverhead = time.Minute
+
+// Change is one difference between Views[0] before and after the run.
 type Change struct {
 	Path string // slash-separated, relative to Root
-	Kind string // Written, Deleted or Dir
+	Kind string // Written, Restored, Deleted or Dir
 }
 
 // Kinds of changes.
 const (
 	Written = layers.Written // a file, link or other non-folder is new, or has other content, mode or type
-	Deleted = layers.Deleted // it is gone; a deleted folder is listed with everything that was in it
-	Dir     = layers.Dir     // a folder is new or has another mode
+	// it is as it was, but was changed and put back meanwhile or, in tier namespaces, opened for writing
+	Restored = layers.Restored
+	Deleted  = layers.Deleted // it is gone; a deleted folder is listed with everything that was in it
+	Dir      = layers.Dir     // a folder is new or has another mode
 )
 
 // Slept is how long the machine was suspended while the boot clock advanced by
@@ -155,26 +182,6 @@ func Detect(ctx context.Context, dir string) (tier Tier, why string, err error) 
 // found out by one small run with everything asked for; that is made once in a
 // process. Each line is one sentence without a full stop.
 func Promises(tier Tier) (gives, lacks []string) { return promises(tier) }
-
-// Secrets lists what a run should never read, for Spec.Hidden: keys and tokens
-// below home, those of coding agents included, and the sockets by which a
-// container service or a session would do anything that it is asked.
-func Secrets(home string) []string {
-	var list []string
-	for _, name := range []string{".ssh", ".aws", ".azure", ".config/gcloud", ".config/gh", ".config/hub", ".netrc",
-		"_netrc", ".git-credentials", ".config/git/credentials", ".gnupg", ".kube", ".docker",
-		".config/containers/auth.json", ".password-store", ".local/share/keyrings", ".mozilla", ".config/google-chrome",
-		".config/chromium", ".pypirc", ".cargo/credentials.toml", ".cargo/credentials", ".bash_history", ".zsh_history",
-		".claude/.credentials.json", ".codex/auth.json", ".gemini/oauth_creds.json", ".config/github-copilot",
-		".local/share/opencode/auth.json", ".terraform.d/credentials.tfrc.json", ".vault-token", ".config/rclone",
-		".config/op", ".config/doctl", ".oci", ".boto", ".s3cfg"} {
-		list = append(list, filepath.Join(home, name))
-	}
-
-	return append(list, "/run/docker.sock", "/run/docker", "/run/containerd", "/run/podman", "/run/crio",
-		"/run/buildkit", "/run/user", "/run/dbus", "/run/systemd/private", "/run/snapd.socket", "/run/libvirt",
-		"/var/lib/docker", "/var/lib/containerd")
-}
 
 // Detach starts argv in a new session, with /dev/null as its input, the file
 // logPath (appended to) as its output and no other descriptor of ours, in dir

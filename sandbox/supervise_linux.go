@@ -64,8 +64,6 @@ type activeRun struct {
 func supervise(
 	ctx context.Context, spec Spec, plan *stage.Plan, attr *syscall.SysProcAttr, measured []string,
 ) (Result, error) {
-	boot, mono := readClocks()
-
 	spec.planNetwork(plan, attr)
 	group := spec.newGroup()
 	defer group.Close()
@@ -81,14 +79,14 @@ func supervise(
 		meter: meter.New(meter.Limits{Memory: spec.Memory, CPU: spec.CPU, Disk: spec.Disk}, group, measured),
 		kept:  outputBuffer{keep: spec.Keep},
 	}
-	if err := r.startStage(attr, plan); err != nil {
+
+	boot, mono := readClocks()
+
+	state, err := r.runStage(ctx, attr, plan)
+	if err != nil {
 		return Result{}, err
 	}
-
-	state, err := r.waitForEnd(ctx, plan)
-	if err != nil {
-		return Result{}, fmt.Errorf("wait for the run's first process: %w", err)
-	}
+	bootEnd, monoEnd := readClocks()
 
 	result, err := r.makeResult(state)
 	if err != nil {
@@ -101,7 +99,6 @@ func supervise(
 
 	r.addFinalUse(&result)
 
-	bootEnd, monoEnd := readClocks()
 	if fault.Hit("machine.suspend") {
 		bootEnd += time.Hour
 	}
@@ -109,6 +106,32 @@ func supervise(
 	result.Slept = Slept(bootEnd-boot, monoEnd-mono)
 
 	return result, nil
+}
+
+// runStage runs the stage to its end, between the spec's Begin and End.
+func (r *activeRun) runStage(
+	ctx context.Context, attr *syscall.SysProcAttr, plan *stage.Plan,
+) (*os.ProcessState, error) {
+	if r.spec.Begin != nil {
+		if err := r.spec.Begin(ctx); err != nil {
+			return nil, err
+		}
+	}
+
+	if r.spec.End != nil {
+		defer r.spec.End()
+	}
+
+	if err := r.startStage(attr, plan); err != nil {
+		return nil, err
+	}
+
+	state, err := r.waitForEnd(ctx, plan)
+	if err != nil {
+		return nil, fmt.Errorf("wait for the run's first process: %w", err)
+	}
+
+	return state, nil
 }
 
 // startStage executes this binary again as a stage.
@@ -246,6 +269,7 @@ func (r *activeRun) readMessages() {
 		case stage.Failed:
 			r.failure = message
 		case stage.Ended:
+			r.enforced = append(r.enforced, message.Enforced...)
 			r.report = message
 		}
 	}

@@ -134,6 +134,8 @@ func TestToolchains(t *testing.T) {
 				}
 			}
 
+			home, _ = os.UserHomeDir()
+			s.Shown = sandbox.Toolchains(append(os.Environ(), s.Env...), home, nil, nil)
 			s.Confined, s.Hidden, s.Network = true, sandbox.Secrets(os.Getenv("HOME")), sandbox.NetworkLoopback
 			if f.tier == sandbox.Copies && os.Geteuid() != 0 {
 				s.Network = sandbox.NetworkOn

@@ -75,7 +75,7 @@ func (s *Server) callTool(
 	}
 
 	beat := s.startHeartbeat(ctx, req)
-	defer beat.stop()
+	defer beat.stopBeating()
 
 	call := func() (render.Answer, error) {
 		return s.callUntilEnding(ctx, func(ctx context.Context) (render.Answer, error) {

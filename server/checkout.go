@@ -130,7 +130,7 @@ func (r allowedRoots) Campaigns() []string {
 	for _, root := range r {
 		checkout, err := findCheckout(root)
 		if err != nil {
-			search.walk(root, 0)
+			search.searchBelow(root, 0)
 			continue
 		}
 
@@ -149,8 +149,8 @@ type campaignSearch struct {
 	found  []string
 }
 
-// walk looks into dir and below it, but not into checkouts.
-func (s *campaignSearch) walk(dir string, depth int) {
+// searchBelow looks into dir and below it, but not into checkouts.
+func (s *campaignSearch) searchBelow(dir string, depth int) {
 	s.looked++
 	if s.looked > maxSearchedDirs || len(s.found) >= maxFoundCheckouts {
 		return
@@ -171,7 +171,7 @@ func (s *campaignSearch) walk(dir string, depth int) {
 
 	for _, e := range entries {
 		if e.IsDir() && !strings.HasPrefix(e.Name(), ".") && e.Name() != "node_modules" {
-			s.walk(filepath.Join(dir, e.Name()), depth+1)
+			s.searchBelow(filepath.Join(dir, e.Name()), depth+1)
 		}
 	}
 }

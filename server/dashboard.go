@@ -58,7 +58,7 @@ func servePage(out *reply, request *http.Request, name string) *refusal {
 
 // serveDashboardAPI lets the request in, resolves its checkout, and has it answered.
 func (h *HTTP) serveDashboardAPI(out *reply, r *http.Request, info *requestInfo, name string) *refusal {
-	if bad := h.admit(r, info); bad != nil {
+	if bad := h.admitToken(r, info); bad != nil {
 		return bad
 	}
 

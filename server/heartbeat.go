@@ -75,8 +75,8 @@ func (h *heartbeat) currentText() string {
 	return h.text
 }
 
-// stop ends the notifications and waits for the last one.
-func (h *heartbeat) stop() {
+// stopBeating ends the notifications and waits for the last one.
+func (h *heartbeat) stopBeating() {
 	close(h.done)
 	h.running.Wait()
 }

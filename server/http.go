@@ -325,7 +325,7 @@ func (h *HTTP) newHTTPServer() *http.Server {
 		ReadHeaderTimeout: limits.Arrival,
 		IdleTimeout:       limits.Idle,
 		MaxHeaderBytes:    limits.Header,
-		ConnState:         h.metrics.limitConnections(limits.Conns).track,
+		ConnState:         h.metrics.limitConnections(limits.Conns).trackState,
 		ErrorLog:          slog.NewLogLogger(h.opt.Log.Handler(), slog.LevelDebug),
 	}
 }

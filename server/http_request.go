@@ -46,7 +46,7 @@ func (h *HTTP) ServeHTTP(response http.ResponseWriter, request *http.Request) {
 	out.header.Set("X-Content-Type-Options", "nosniff")
 	out.header.Set("Cache-Control", "no-store")
 
-	if bad := h.route(out, request, info); bad != nil {
+	if bad := h.routeRequest(out, request, info); bad != nil {
 		out.refuse(bad)
 	}
 }
@@ -79,7 +79,7 @@ func (h *HTTP) logAccess(request *http.Request, info *requestInfo, out *reply, t
 	)
 }
 
-func (h *HTTP) route(out *reply, request *http.Request, info *requestInfo) *refusal {
+func (h *HTTP) routeRequest(out *reply, request *http.Request, info *requestInfo) *refusal {
 	if bad := h.origins.checkRequest(out.header, request); bad != nil {
 		return bad
 	}
@@ -116,7 +116,7 @@ func (h *HTTP) serveMetrics(out *reply, request *http.Request, info *requestInfo
 	if bad := h.authenticate(request, info); bad != nil && !isLocalRequest(request) {
 		return bad
 	}
-	h.metrics.serve(out, request)
+	h.metrics.serveMetrics(out, request)
 
 	return nil
 }
@@ -162,8 +162,8 @@ func (h *HTTP) authenticate(request *http.Request, info *requestInfo) *refusal {
 	return bad
 }
 
-// admit lets a request of a valid token in, within the token's rate.
-func (h *HTTP) admit(r *http.Request, info *requestInfo) *refusal {
+// admitToken lets a request of a valid token in, within the token's rate.
+func (h *HTTP) admitToken(r *http.Request, info *requestInfo) *refusal {
 	if bad := h.authenticate(r, info); bad != nil {
 		return bad
 	}
@@ -232,7 +232,7 @@ func (h *HTTP) serveMCP(out *reply, request *http.Request, info *requestInfo) *r
 		return nil
 	}
 
-	if bad := h.admit(request, info); bad != nil {
+	if bad := h.admitToken(request, info); bad != nil {
 		return bad
 	}
 

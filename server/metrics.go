@@ -71,7 +71,7 @@ func newMetrics(h *HTTP) *metrics {
 		func() int { return len(h.calls) })
 	addGauge("ratchet_streams", "Streams of subscriptions/listen and of the dashboard.",
 		func() int { return len(h.streams) })
-	addGauge("ratchet_connections", "TCP connections.", m.connections.len)
+	addGauge("ratchet_connections", "TCP connections.", m.connections.countOpen)
 
 	m.handler = promhttp.HandlerFor(registry, promhttp.HandlerOpts{DisableCompression: true})
 
@@ -100,7 +100,7 @@ func (m *metrics) countCall(tool, code string, took time.Duration) {
 	m.seconds.WithLabelValues(tool).Observe(took.Seconds())
 }
 
-func (m *metrics) serve(out *reply, r *http.Request) { m.handler.ServeHTTP(out, r) }
+func (m *metrics) serveMetrics(out *reply, r *http.Request) { m.handler.ServeHTTP(out, r) }
 
 // connectionGauge counts a server's connections. Of more than max it closes the
 // one that has been idle, or silent since it came, for longest.
@@ -119,8 +119,8 @@ func (m *metrics) limitConnections(limit int) *connectionGauge {
 	return &m.connections
 }
 
-// track follows a connection's state (http.Server.ConnState).
-func (g *connectionGauge) track(conn net.Conn, state http.ConnState) {
+// trackState follows a connection's state (http.Server.ConnState).
+func (g *connectionGauge) trackState(conn net.Conn, state http.ConnState) {
 	if surplus := g.setState(conn, state); surplus != nil {
 		_ = surplus.Close()
 	}
@@ -163,7 +163,7 @@ func (g *connectionGauge) longestIdle(newcomer net.Conn) net.Conn {
 	return longest
 }
 
-func (g *connectionGauge) len() int {
+func (g *connectionGauge) countOpen() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 

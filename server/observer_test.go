@@ -115,19 +115,6 @@ func wantAt(t testing.TB, v any, want any, path ...any) {
 	}
 }
 
-// wantRefused wants an error as the page reads it.
-func (o *observer) wantRefused(a answer, status int, code, what string) {
-	o.t.Helper()
-	var m struct {
-		Error struct{ Code, Message, Next string }
-	}
-
-	err := json.Unmarshal([]byte(a.body), &m)
-	if err != nil || a.status != status || m.Error.Code != code || m.Error.Message == "" || m.Error.Next == "" {
-		o.t.Errorf("%s: %d %s, want %d %s", what, a.status, a.body, status, code)
-	}
-}
-
 // steer does something that must succeed.
 func (o *observer) steer(args string) map[string]any {
 	o.t.Helper()

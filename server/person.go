@@ -33,6 +33,7 @@ const (
 	personInput     = "person"        // the form, among the inputs of a call of 2026-07-28
 
 	decideContract = "contract"
+	decideStart    = "start"
 	decideKeep     = "keep"
 )
 
@@ -40,7 +41,8 @@ const (
 type decision struct {
 	Kind     string `json:"k"`
 	Campaign string `json:"c"`
-	Subject  string `json:"s"` // the contract's digest, or the experiment
+	Subject  string `json:"s"`           // the contract's digest, or the experiment
+	Path     string `json:"p,omitempty"` // of the program of a campaign to start
 	message  string
 	accept   string // what yes means
 }
@@ -58,7 +60,7 @@ func (s *Server) pendingDecision(ctx context.Context, tool tools.Tool, args json
 		code = research.Describe(err).Code
 	}
 
-	isStart := tool.Name == "start_campaign" && err == nil
+	isStart := tool.Name == "start_campaign" && (err == nil || code == research.CodeContract)
 	isKeep := tool.Name == "keep" && code == research.CodeVerdict
 
 	if code != research.CodeContract && !isStart && !isKeep {
@@ -70,11 +72,48 @@ func (s *Server) pendingDecision(ctx context.Context, tool tools.Tool, args json
 		return nil
 	}
 
-	if isKeep {
+	switch {
+	case isKeep:
 		return keepDecision(ctx, co, args)
+	case isStart && code != "":
+		return startDecision(ctx, co, args)
 	}
 
 	return contractDecision(ctx, co)
+}
+
+// startDecision is about a new campaign with a contract of its own, nil if start_campaign
+// was refused for something else.
+func startDecision(ctx context.Context, co *checkout.Checkout, args json.RawMessage) *decision {
+	req, err := tools.StartRequest(args)
+	if err != nil {
+		return nil
+	}
+
+	pending, err := lab.FindPendingStart(ctx, co, req)
+	if err != nil || pending == nil {
+		return nil
+	}
+
+	return &decision{
+		Kind:     decideStart,
+		Campaign: pending.Campaign,
+		Subject:  pending.Digest,
+		Path:     pending.Path,
+		message: fmt.Sprintf("The agent wants to start a new campaign, %s, with the contract in %s. From that of campaign %s it differs:\n%s",
+			pending.Campaign, pending.Path, pending.Like, visibleDiff(pending.Was, pending.Now)),
+		accept: "Accept the contract and start the campaign",
+	}
+}
+
+// visibleDiff shows the lines of the contract that differ, with what a screen would hide.
+func visibleDiff(was, now contract.Program) string {
+	var lines strings.Builder
+	for line := range strings.Lines(contract.RenderDiff(was, now)) {
+		lines.WriteString(notify.Visible(strings.TrimSuffix(line, "\n")) + "\n")
+	}
+
+	return lines.String()
 }
 
 // contractDecision is about the contract in the checkout, nil if it is the
@@ -85,20 +124,13 @@ func contractDecision(ctx context.Context, l *checkout.Checkout) *decision {
 		return nil
 	}
 
-	var message strings.Builder
-	fmt.Fprintf(&message, "The contract in %s differs from the accepted one of campaign %s:\n", campaign.ProgramPath,
-		campaign.Name)
-
-	for line := range strings.Lines(contract.RenderDiff(campaign.Program, now)) {
-		message.WriteString(notify.Visible(strings.TrimSuffix(line, "\n")) + "\n")
-	}
-
 	return &decision{
 		Kind:     decideContract,
 		Campaign: campaign.Name,
 		Subject:  digest,
-		message:  message.String(),
-		accept:   "Accept the changed contract; the next run calibrates anew",
+		message: fmt.Sprintf("The contract in %s differs from the accepted one of campaign %s:\n%s",
+			campaign.ProgramPath, campaign.Name, visibleDiff(campaign.Program, now)),
+		accept: "Accept the changed contract; the next run calibrates anew",
 	}
 }
 
@@ -127,8 +159,8 @@ func keepDecision(ctx context.Context, co *checkout.Checkout, args json.RawMessa
 	}
 }
 
-// form is what the person sees.
-func (d *decision) form() mcp.ElicitationParams {
+// buildForm is what the person sees.
+func (d *decision) buildForm() mcp.ElicitationParams {
 	text := render.Clean(d.message)
 	if len(text) > maxQuestion {
 		text = wording.ClipBytes(text, maxQuestion) + "\n"
@@ -161,7 +193,7 @@ func (d *decision) isConfirmedBy(r *mcp.ElicitationResult) bool {
 	return accepted && strings.TrimSpace(name) == d.Campaign
 }
 
-// carryOut does what the person agreed to. For a keep it returns the call's
+// carryOut does what the person agreed to. For a keep and a start it returns the call's
 // answer, for a contract nil: the call has to be made again.
 func (s *Server) carryOut(ctx context.Context, d *decision, args json.RawMessage) (*render.Answer, error) {
 	co, err := s.openLab(ctx)
@@ -169,8 +201,11 @@ func (s *Server) carryOut(ctx context.Context, d *decision, args json.RawMessage
 		return nil, err
 	}
 
-	if d.Kind == decideContract {
+	switch d.Kind {
+	case decideContract:
 		return nil, lab.AcceptContract(ctx, co, d.Subject, history.ByElicitation)
+	case decideStart:
+		return startAccepted(ctx, co, d, args)
 	}
 
 	req, err := tools.KeepRequest(args)
@@ -188,12 +223,32 @@ func (s *Server) carryOut(ctx context.Context, d *decision, args json.RawMessage
 	return &answer, nil
 }
 
+// startAccepted starts the campaign that the person agreed to.
+func startAccepted(
+	ctx context.Context, co *checkout.Checkout, d *decision, args json.RawMessage,
+) (*render.Answer, error) {
+	req, err := tools.StartRequest(args)
+	if err != nil {
+		return nil, err
+	}
+	req.Name = d.Campaign
+	req.Accepted = lab.StartAcceptance{By: history.ByElicitation, Path: d.Path, Digest: d.Subject}
+
+	started, err := lab.StartCampaign(ctx, co, req)
+	if err != nil {
+		return nil, err
+	}
+	answer := tools.RenderStarted(started)
+
+	return &answer, nil
+}
+
 // markAsked notes that the session's person is asked for a decision. It returns
 // false if they were asked before: an agent that calls again and again must not
 // wear them down.
 func (s *Server) markAsked(ctx context.Context, d *decision) bool {
 	client := clientOf(ctx)
-	key := strings.Join([]string{sessionKeyOf(ctx), client.name, client.version, d.Kind, d.Campaign, d.Subject}, "\n")
+	key := strings.Join([]string{sessionKeyOf(ctx), client.name, client.version, d.Kind, d.Campaign, d.Subject, d.Path}, "\n")
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -218,10 +273,10 @@ func (s *Server) askPerson(ctx context.Context, tool tools.Tool, d *decision) (n
 
 	if featuresOf(ctx).modern {
 		state := s.sealState(ctx, tool.Name, d)
-		return mcpserver.NewInputRequestBuilder(state).Elicit(personInput, d.form()).ToolResult(), false
+		return mcpserver.NewInputRequestBuilder(state).Elicit(personInput, d.buildForm()).ToolResult(), false
 	}
 
-	answer, err := s.askClient(ctx, mcp.MethodElicitationCreate, d.form(), s.opt.Patience)
+	answer, err := s.askClient(ctx, mcp.MethodElicitationCreate, d.buildForm(), s.opt.Patience)
 	if err != nil {
 		s.opt.Log.Info("the person was not reached", "err", err)
 		return nil, false
@@ -238,7 +293,7 @@ func (s *Server) askPerson(ctx context.Context, tool tools.Tool, d *decision) (n
 // sealState is the state of a call that is to be made again, with a decision or
 // (nil) with the client's roots. It holds for long: nothing waits meanwhile.
 func (s *Server) sealState(ctx context.Context, tool string, d *decision) string {
-	return s.sealer.seal(callState{
+	return s.sealer.sealState(callState{
 		Tool:     tool,
 		Session:  sessionKeyOf(ctx),
 		Until:    time.Now().Add(5 * s.opt.Patience),

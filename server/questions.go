@@ -36,8 +36,8 @@ type clientAnswer struct {
 	} `json:"error"`
 }
 
-// add makes a new question for a session.
-func (q *questions) add(session string) (id int64, answer <-chan json.RawMessage) {
+// askSession makes a new question for a session.
+func (q *questions) askSession(session string) (id int64, answer <-chan json.RawMessage) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 
@@ -101,7 +101,7 @@ func (s *Server) askClient(
 		return nil, errNoStream
 	}
 
-	id, answer := s.questions.add(sessionKeyOf(ctx))
+	id, answer := s.questions.askSession(sessionKeyOf(ctx))
 	defer s.questions.remove(id)
 
 	if err := sendRequest(to, id, method, params); err != nil {

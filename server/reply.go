@@ -157,8 +157,8 @@ func (p *reply) Write(content []byte) (int, error) {
 	return p.writeBody(content)
 }
 
-// send writes a message as an event of its own, before the answer.
-func (p *reply) send(message []byte) error {
+// sendMessage writes a message as an event of its own, before the answer.
+func (p *reply) sendMessage(message []byte) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 

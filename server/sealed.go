@@ -36,17 +36,17 @@ func newSealer() sealer {
 	})}
 }
 
-func (s sealer) seal(state callState) string {
+func (s sealer) sealState(state callState) string {
 	text, err := json.Marshal(state)
 	if err != nil {
 		panic(err) // strings and a time always encode
 	}
 	enc := base64.RawURLEncoding
 
-	return enc.EncodeToString(text) + "." + enc.EncodeToString(s.sum(text))
+	return enc.EncodeToString(text) + "." + enc.EncodeToString(s.computeSum(text))
 }
 
-func (s sealer) sum(text []byte) []byte {
+func (s sealer) computeSum(text []byte) []byte {
 	mac := hmac.New(sha256.New, s.key())
 	mac.Write(text)
 
@@ -66,7 +66,7 @@ func (s sealer) unseal(sealed, tool, session string) (state callState, ok bool) 
 	}
 
 	sum, err := base64.RawURLEncoding.DecodeString(encodedSum)
-	if err != nil || !hmac.Equal(sum, s.sum(text)) || json.Unmarshal(text, &state) != nil {
+	if err != nil || !hmac.Equal(sum, s.computeSum(text)) || json.Unmarshal(text, &state) != nil {
 		return callState{}, false
 	}
 

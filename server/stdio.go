@@ -163,8 +163,8 @@ func (g *gate) Write(content []byte) (int, error) {
 	return n, err
 }
 
-// send writes a message of a call, or of ours.
-func (g *gate) send(message []byte) error {
+// sendMessage writes a message of a call, or of ours.
+func (g *gate) sendMessage(message []byte) error {
 	g.writing.Lock()
 	defer g.writing.Unlock()
 	_, err := g.out.Write(append(message, '\n'))

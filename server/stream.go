@@ -13,8 +13,8 @@ import (
 // stands on the wire before the answer, in the order in which it was sent:
 // mcp-go's own way, a queue beside the answer, loses or misplaces the last ones.
 type stream interface {
-	// send sends one JSON-RPC message; errNoStream if the client takes none.
-	send(message []byte) error
+	// sendMessage sends one JSON-RPC message; errNoStream if the client takes none.
+	sendMessage(message []byte) error
 }
 
 var errNoStream = errors.New("the client takes no messages besides the answer")
@@ -45,7 +45,7 @@ func sendNotification(to stream, method string, params map[string]any) error {
 		return err
 	}
 
-	return to.send(message)
+	return to.sendMessage(message)
 }
 
 // sendRequest sends a request, which the client answers by its id.
@@ -60,5 +60,5 @@ func sendRequest(to stream, id int64, method mcp.MCPMethod, params any) error {
 		return fmt.Errorf("encode %s: %w", method, err)
 	}
 
-	return to.send(message)
+	return to.sendMessage(message)
 }

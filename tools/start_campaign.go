@@ -25,7 +25,7 @@ var startCampaign = Tool{
 		"Works on a branch ratchet/<name>, measures the untouched start, and answers with the contract, the file to edit and the next step.",
 	Arguments: startIn{}, Answers: startOut{}, Idempotent: true,
 	Call: func(ctx context.Context, e Env, args json.RawMessage) (render.Answer, error) {
-		in, err := decode[startIn](args)
+		req, err := StartRequest(args)
 		if err != nil {
 			return render.Answer{}, err
 		}
@@ -35,13 +35,19 @@ var startCampaign = Tool{
 			return render.Answer{}, err
 		}
 
-		s, err := lab.StartCampaign(ctx, l, lab.StartRequest{Program: in.Program, Name: in.Name})
+		s, err := lab.StartCampaign(ctx, l, req)
 		if err != nil {
 			return render.Answer{}, err
 		}
 
 		return RenderStarted(s), nil
 	},
+}
+
+// StartRequest is what arguments of start_campaign ask for; it accepts nothing.
+func StartRequest(args json.RawMessage) (lab.StartRequest, error) {
+	in, err := decode[startIn](args)
+	return lab.StartRequest{Program: in.Program, Name: in.Name}, err
 }
 
 // RenderStarted says what start_campaign found and did.

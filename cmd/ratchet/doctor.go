@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -72,6 +73,10 @@ func printHealth(out io.Writer, health *worker.Health) {
 
 	for _, s := range health.Lacks {
 		fmt.Fprintln(out, "  -", s)
+	}
+
+	if len(health.Sees) > 0 {
+		fmt.Fprintln(out, "runs see    ", strings.Join(health.Sees, ", "))
 	}
 
 	for _, s := range health.Unseen {

@@ -10,6 +10,7 @@ import (
 	"ratchet/internal/research/history"
 	"ratchet/internal/source"
 	"ratchet/internal/wording"
+	"ratchet/ledger"
 )
 
 // RefName is a name in the campaign's own namespace.
@@ -33,7 +34,15 @@ func (co *Checkout) RequireCampaignBranch(ctx context.Context, campaign *history
 
 	head, err := co.Repo.Head(ctx)
 	if err != nil {
+		return head, co.explainLostBranch(ctx, err)
+	}
+
+	if err := co.RequireCommits(ctx, campaign); err != nil {
 		return head, err
+	}
+
+	if _, err := co.Repo.Tree(ctx, head.Commit); err != nil { // the branch's file names what is no commit
+		return head, co.explainLostBranch(ctx, err)
 	}
 
 	if !co.IsCampaignBranch(campaign, head.Branch) {
@@ -43,6 +52,90 @@ func (co *Checkout) RequireCampaignBranch(ctx context.Context, campaign *history
 	}
 
 	return head, nil
+}
+
+// explainLostBranch is the error of a checkout whose HEAD gives no commit: which branch of
+// a campaign is gone, and the command that puts it back, if it is one; else cause.
+func (co *Checkout) explainLostBranch(ctx context.Context, cause error) error {
+	branch := co.Repo.Branch(ctx)
+	var campaign *history.Campaign
+
+	err := co.Ledger.View(ctx, func(tx *ledger.Tx) error {
+		campaign = campaignOfBranch(co, tx, branch)
+		return nil
+	})
+	if err != nil || campaign == nil {
+		return cause
+	}
+
+	if err := co.RequireCommits(ctx, campaign); err != nil {
+		return err
+	}
+
+	return research.Errorf(research.CodeRepository, "git update-ref "+branch+" "+campaign.Incumbent,
+		"%s, the branch of campaign %s, is gone or damaged; by the ledger it belongs at the incumbent", branch,
+		campaign.Name)
+}
+
+// RequireCommits refuses where git no longer has the campaign's start or incumbent, since
+// their refs were deleted and git has collected them.
+func (co *Checkout) RequireCommits(ctx context.Context, campaign *history.Campaign) error {
+	err := co.RequireCommit(ctx, RefName(campaign.Name, "incumbent"), campaign.Incumbent)
+	if err == nil && campaign.Start != campaign.Incumbent {
+		err = co.RequireCommit(ctx, RefName(campaign.Name, "start"), campaign.Start)
+	}
+
+	return err
+}
+
+// RequireCommit refuses where git no longer has a commit that the ledger names and ref
+// held. Errors: CodeRepository.
+func (co *Checkout) RequireCommit(ctx context.Context, ref, commit string) error {
+	_, err := co.Repo.Tree(ctx, commit)
+	if !research.HasCode(err, research.CodeNotFound) {
+		return err
+	}
+
+	return research.Errorf(research.CodeRepository,
+		fmt.Sprintf("fetch it from a clone or backup that has it: git fetch CLONE %s:%s, then start_campaign; if none has it: ratchet abandon, then start_campaign with another name",
+			ref, ref),
+		"commit %s, which %s held, is not in this repository any more: the ref was deleted, and git has collected it",
+		commit, ref)
+}
+
+// MoveIncumbent is the update that lets the ref of the campaign's incumbent follow the
+// ledger from commit was to commit, nil where it is there already or another session has
+// moved it further. The ledger decides: a ref that was deleted or moved elsewhere is put
+// right, and note says so.
+func (co *Checkout) MoveIncumbent(
+	ctx context.Context, campaign *history.Campaign, was, commit string,
+) (update *source.RefUpdate, note string, err error) {
+	name := RefName(campaign.Name, "incumbent")
+
+	at, err := co.Repo.Ref(ctx, name)
+	if err != nil || at == commit {
+		return nil, "", err
+	}
+	update = &source.RefUpdate{Name: name, New: commit, Old: at}
+
+	switch {
+	case at == was:
+		return update, "", nil
+	case at == "":
+		return update, name + " was deleted; it is back", nil
+	}
+
+	// An error says that git does not have what the ref points to.
+	if isNewer, err := co.Repo.IsAncestor(ctx, commit, at); err == nil && isNewer {
+		return nil, "", nil
+	}
+
+	if isOlder, err := co.Repo.IsAncestor(ctx, at, commit); err == nil && isOlder {
+		return update, "", nil
+	}
+
+	return update, fmt.Sprintf("%s pointed to %s, which is no commit of the campaign; it is put back", name,
+		wording.ShortCommit(at)), nil
 }
 
 func FinalBranchName(c *history.Campaign) string { return "ratchet/" + c.Name + "-final" }

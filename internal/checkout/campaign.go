@@ -1,6 +1,7 @@
 package checkout
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -50,16 +51,22 @@ func (co *Checkout) ReadCampaign(tx *ledger.Tx, name string) (*history.Campaign,
 	return campaign, err
 }
 
-// FindCampaign is the campaign that this checkout is about: the person's, else the one
-// whose branch is checked out, else the one that the nearest program names.
+// FindCampaign is the campaign that this checkout is about: the person's, else that of
+// the program which the options name, else the one whose branch is checked out, else the
+// nearest program's (campaignOfProgram).
 // Errors: CodeNoCampaign, with where a campaign is if there is one.
 func (co *Checkout) FindCampaign(ctx context.Context, tx *ledger.Tx) (*history.Campaign, error) {
 	if co.personCampaign != "" {
 		return tx.Campaign(co.personCampaign)
 	}
 
-	if c := campaignOfBranch(co, tx, co.Repo.Branch(ctx)); c != nil {
-		return c, nil
+	here := campaignOfBranch(co, tx, co.Repo.Branch(ctx))
+	if co.Opt.Program != "" {
+		return campaignOfNamedProgram(co, tx, here)
+	}
+
+	if here != nil {
+		return here, nil
 	}
 
 	doc, err := co.ReadProgram("")
@@ -68,13 +75,73 @@ func (co *Checkout) FindCampaign(ctx context.Context, tx *ledger.Tx) (*history.C
 		return nil, research.Errorf(research.CodeNoCampaign, research.Describe(err).Next, "no campaign here: %w", err)
 	}
 
-	campaign, err := tx.Campaign(doc.Program.Name)
-	if research.Describe(err).Code == research.CodeNoCampaign {
-		return nil, research.Errorf(research.CodeNoCampaign, "call start_campaign",
+	head, _ := co.Repo.Head(ctx) // none before the first commit
+
+	campaign, err := campaignOfProgram(ctx, co, tx, doc, head)
+	if campaign == nil && err == nil {
+		err = research.Errorf(research.CodeNoCampaign, "call start_campaign",
 			"the campaign %q has not been started in this repository", doc.Program.Name)
 	}
 
 	return campaign, err
+}
+
+// campaignOfNamedProgram is the campaign of the program that the options name: here, the one
+// that is checked out, if it is of that program; else the one of the program's name; else
+// the last one that goes on, or began last. The program itself need not be there.
+func campaignOfNamedProgram(co *Checkout, tx *ledger.Tx, here *history.Campaign) (*history.Campaign, error) {
+	path, err := co.programPath("")
+	if err != nil || here != nil && here.ProgramPath == path {
+		return here, err
+	}
+
+	all, err := tx.Campaigns()
+	if err != nil {
+		return nil, err
+	}
+
+	name := ""
+	if doc, err := co.ReadProgram(""); err == nil {
+		name = doc.Program.Name
+	}
+
+	var best *history.Campaign
+	var others []string
+
+	better := func(a, b *history.Campaign) bool {
+		return cmp.Or(compareBool(a.Name == name, b.Name == name), compareBool(a.Ended == "", b.Ended == ""),
+			a.StartedAt.Compare(b.StartedAt)) > 0
+	}
+
+	for i := range all {
+		c := &all[i]
+		if c.ProgramPath != path {
+			others = append(others, fmt.Sprintf("%s (%s)", c.Name, c.ProgramPath))
+		} else if best == nil || better(c, best) {
+			best = c
+		}
+	}
+
+	if best == nil {
+		shown := strings.Join(others[:min(5, len(others))], ", ")
+
+		return nil, research.Errorf(research.CodeNoCampaign, "call start_campaign, or name another program",
+			"%s has no campaign in this repository; those there are: %s", path, cmp.Or(shown, "none"))
+	}
+
+	return best, nil
+}
+
+// compareBool orders false before true.
+func compareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return 1
+	}
+
+	return -1
 }
 
 // CampaignElsewhere is the error of a checkout without a program: where the campaigns

@@ -2,9 +2,6 @@ package checkout
 
 import (
 	"context"
-	"crypto/sha256"
-	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 
@@ -50,6 +47,9 @@ type Checkout struct {
 	Ledger *ledger.Ledger
 	Host   host.Host
 
+	// ledgerPath is of the ledger that names the cache folder: a throw-away campaign
+	// has its workspace beside those of the checkout's own ledger.
+	ledgerPath     string
 	personCampaign string // the campaign that a person's calls are for, "" for the checkout's own
 	Person         bool   // not a session, see AsPerson
 
@@ -80,6 +80,7 @@ func Open(ctx context.Context, options Options) (*Checkout, error) {
 	if err != nil {
 		return nil, err
 	}
+	co.ledgerPath = co.Ledger.Path()
 
 	if co.Host == nil {
 		co.Host = host.NewLocal(co.JobsDir())
@@ -110,23 +111,13 @@ type Client struct {
 // measure and, with the local host, of workers.
 func (co *Checkout) JobsDir() string { return filepath.Join(co.Ledger.Dir(), "jobs") }
 
-// CacheDir is the folder of this repository's workspaces.
-func (co *Checkout) CacheDir() (string, error) {
-	base, err := os.UserCacheDir()
-	if err != nil {
-		return "", research.Errorf(research.CodeStorage, "set HOME or XDG_CACHE_HOME", "no cache folder: %w", err)
-	}
-	sum := sha256.Sum256([]byte(co.Repo.CommonDir()))
-
-	return filepath.Join(base, "ratchet", fmt.Sprintf("%x", sum[:8])), nil
-}
-
 // AsPerson is the same checkout for a person who looks on and steers: its calls
 // are about the campaign of that name; with "" about the checkout's own, else the
 // one that began last. What it appends is in no session's name, and it marks
 // nothing. Errors: CodeNoCampaign.
 func (co *Checkout) AsPerson(ctx context.Context, campaign string) (*Checkout, error) {
-	p := &Checkout{Opt: co.Opt, Repo: co.Repo, Ledger: co.Ledger, Host: co.Host, personCampaign: campaign, Person: true}
+	p := &Checkout{Opt: co.Opt, Repo: co.Repo, Ledger: co.Ledger, Host: co.Host, ledgerPath: co.ledgerPath,
+		personCampaign: campaign, Person: true}
 
 	err := co.Ledger.View(ctx, func(tx *ledger.Tx) error {
 		if campaign != "" {
@@ -165,7 +156,7 @@ func (co *Checkout) Campaign() string { return co.personCampaign }
 // WithLedger is the same checkout with another ledger and with workers of its own, for
 // a campaign that is thrown away. It marks nothing.
 func (co *Checkout) WithLedger(led *ledger.Ledger) *Checkout {
-	other := &Checkout{Opt: co.Opt, Repo: co.Repo, Ledger: led}
+	other := &Checkout{Opt: co.Opt, Repo: co.Repo, Ledger: led, ledgerPath: co.ledgerPath}
 	other.Host = host.NewLocal(other.JobsDir())
 
 	return other

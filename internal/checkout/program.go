@@ -18,10 +18,9 @@ func (co *Checkout) ReadProgram(path string) (*ProgramDocument, error) {
 		return nil, err
 	}
 
-	rel, err := filepath.Rel(co.Repo.Root(), abs)
-	if err != nil || strings.HasPrefix(rel, "..") {
-		return nil, research.Errorf(research.CodeProgram, "put program.md into the repository",
-			"%s is outside the repository %s", abs, co.Repo.Root())
+	rel, err := co.programPath(path)
+	if err != nil {
+		return nil, err
 	}
 
 	info, err := os.Lstat(abs)
@@ -44,9 +43,25 @@ func (co *Checkout) ReadProgram(path string) (*ProgramDocument, error) {
 	if err != nil {
 		return nil, err
 	}
-	rel = filepath.ToSlash(rel)
 
 	return &ProgramDocument{Document: *doc, Path: rel, Digest: doc.Program.Digest()}, nil
+}
+
+// programPath is the path of the wanted program relative to the repository's root,
+// slash-separated. CodeProgram where it lies outside.
+func (co *Checkout) programPath(path string) (string, error) {
+	abs, err := co.FindProgram(path)
+	if err != nil {
+		return "", err
+	}
+
+	rel, err := filepath.Rel(co.Repo.Root(), abs)
+	if err != nil || strings.HasPrefix(rel, "..") {
+		return "", research.Errorf(research.CodeProgram, "put program.md into the repository",
+			"%s is outside the repository %s", abs, co.Repo.Root())
+	}
+
+	return filepath.ToSlash(rel), nil
 }
 
 // FindProgram is the absolute path of the wanted program, or of the nearest
@@ -118,6 +133,9 @@ type ProgramDocument struct {
 	contract.Document
 	Path   string // relative to the repository's root, slash-separated
 	Digest string
+	// AcceptedBy is how a person was asked whether a new campaign may start on this
+	// contract, "" where nobody was, see RequireAcceptedStart.
+	AcceptedBy history.Way
 }
 
 // EditedFiles are the edited files, relative to the repository's root.

@@ -3,11 +3,15 @@ package checkout
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"fmt"
+	"path"
 	"runtime"
+	"slices"
 	"strings"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
 	"ratchet/internal/research/history"
 	"ratchet/internal/source"
 	"ratchet/ledger"
@@ -18,7 +22,7 @@ import (
 func (co *Checkout) RequireUsable(ctx context.Context, doc *ProgramDocument) (source.Head, error) {
 	head, err := co.Repo.Head(ctx)
 	if err != nil {
-		return head, err
+		return head, co.explainLostBranch(ctx, err)
 	}
 
 	if err := co.Repo.RequireNoOperation(ctx); err != nil {
@@ -53,11 +57,87 @@ func (co *Checkout) MakeStartCommit(
 	return commit, tree, err
 }
 
+// RequireAcceptedStart refuses a new campaign on a contract that no person has accepted.
+// The first campaign of a repository starts on any: its program.md is what the person
+// set up. A further one needs the contract of a campaign that exists, or a person's
+// word, else an agent could widen its own scope and budget by starting anew.
+// Errors: CodeContract.
+func RequireAcceptedStart(tx *ledger.Tx, name string, doc *ProgramDocument) error {
+	if doc.AcceptedBy != "" {
+		return nil
+	}
+
+	nearest, err := NearestContract(tx, doc)
+	if err != nil || nearest == nil || nearest.ProgramPath == doc.Path && nearest.Digest == doc.Digest {
+		return err
+	}
+
+	differs := "differs by its path: " + nearest.ProgramPath
+	same := nearest.Program
+	same.Name = doc.Program.Name // no part of a contract
+
+	if keys := contract.ListChanges(same, doc.Program); len(keys) > 0 {
+		names := make([]string, len(keys))
+		for i, change := range keys {
+			names[i] = change.Key
+		}
+		differs = "differs: " + strings.Join(names, ", ")
+	}
+
+	return research.Errorf(research.CodeContract,
+		fmt.Sprintf("a person runs `ratchet %saccept --name %s` in a terminal, which starts it", programFlag(doc), name),
+		"a new campaign %q needs a person's word: its contract (%s) is not that of a campaign of this repository (of %s it %s)",
+		name, doc.Path, nearest.Name, differs)
+}
+
+// programFlag is the flag by which a command finds a program that is not called program.md.
+func programFlag(doc *ProgramDocument) string {
+	if path.Base(doc.Path) == "program.md" {
+		return ""
+	}
+
+	return "--program " + doc.Path + " "
+}
+
+// NearestContract is the campaign whose accepted contract is the most like a program's:
+// the same, else the last one of the same path, else the last one. It is nil where the
+// repository has no campaign.
+func NearestContract(tx *ledger.Tx, doc *ProgramDocument) (*history.Campaign, error) {
+	all, err := tx.Campaigns()
+	if err != nil || len(all) == 0 {
+		return nil, err
+	}
+
+	likeness := func(c history.Campaign) int {
+		switch {
+		case c.ProgramPath == doc.Path && c.Digest == doc.Digest:
+			return 2
+		case c.ProgramPath == doc.Path:
+			return 1
+		}
+
+		return 0
+	}
+
+	nearest := slices.MaxFunc(all, func(a, b history.Campaign) int {
+		return cmp.Or(cmp.Compare(likeness(a), likeness(b)), a.StartedAt.Compare(b.StartedAt))
+	})
+
+	return &nearest, nil
+}
+
 // RecordCampaignStart appends campaign.started, with start and its tree as the first
-// incumbent, and joins this session. CodeConflict when the campaign exists.
+// incumbent, and joins this session. CodeConflict when the campaign exists; CodeContract,
+// see RequireAcceptedStart.
 func (co *Checkout) RecordCampaignStart(
 	ctx context.Context, name string, doc *ProgramDocument, head source.Head, start, tree, branch string,
 ) error {
+	repository, err := RepositoryID(co)
+	if err != nil {
+		return err
+	}
+	id := rand.Text()
+
 	return co.Ledger.Update(ctx, func(tx *ledger.Tx) error {
 		_, err := tx.Campaign(name)
 		if err == nil {
@@ -69,7 +149,13 @@ func (co *Checkout) RecordCampaignStart(
 			return err
 		}
 
+		if err := RequireAcceptedStart(tx, name, doc); err != nil {
+			return err
+		}
+
 		body := history.CampaignStart{
+			ID:          id,
+			Repository:  repository,
 			Program:     doc.Program,
 			Digest:      doc.Digest,
 			ProgramPath: doc.Path,
@@ -80,6 +166,7 @@ func (co *Checkout) RecordCampaignStart(
 			Checkout:    co.Repo.Root(),
 			Machine:     runtime.GOOS + "/" + runtime.GOARCH,
 			Version:     co.Opt.Version,
+			By:          doc.AcceptedBy,
 		}
 		entry := history.Entry{Campaign: name, Kind: history.KindCampaignStarted, Body: body}
 		if _, err := tx.Append(entry); err != nil {

@@ -122,13 +122,13 @@ func Play(ctx context.Context, o Options) (*Result, error) {
 	d := &player{view: newView(o.Out, o.Width), self: o.Program, top: top, dir: filepath.Join(top, o.Example),
 		example: x, began: time.Now()}
 
-	err = d.play(ctx)
+	err = d.playAll(ctx)
 	if ctx.Err() != nil {
 		err = research.Errorf(research.CodeCancelled, "run it again", "the demo was stopped after %.0f s",
 			time.Since(d.began).Seconds())
-		_ = d.stop(ctx, true) // fails: the end of ctx has killed the server
+		_ = d.stopServer(ctx, true) // fails: the end of ctx has killed the server
 	} else {
-		err = errors.Join(err, d.stop(ctx, err != nil))
+		err = errors.Join(err, d.stopServer(ctx, err != nil))
 	}
 
 	result := d.result()

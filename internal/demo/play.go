@@ -58,8 +58,8 @@ type outcome struct {
 	} `json:"error"`
 }
 
-// play is the demo from beginning to end.
-func (d *player) play(ctx context.Context) (err error) {
+// playAll is the demo from beginning to end.
+func (d *player) playAll(ctx context.Context) (err error) {
 	if err := makeRepository(ctx, d.example, d.dir); err != nil {
 		return err
 	}
@@ -111,9 +111,9 @@ func (d *player) checkAnswers() error {
 		len(d.wrong), len(d.example.Edits), strings.Join(d.wrong, "\n  "))
 }
 
-// stop ends the server, if one runs. After a failure it first stops the
+// stopServer ends the server, if one runs. After a failure it first stops the
 // experiment that may be running, which would outlive the server.
-func (d *player) stop(ctx context.Context, failed bool) error {
+func (d *player) stopServer(ctx context.Context, failed bool) error {
 	if d.server == nil {
 		return nil
 	}

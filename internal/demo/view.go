@@ -34,19 +34,19 @@ func newView(out io.Writer, width int) *view {
 
 // printLine prints a line that stays.
 func (v *view) printLine(format string, args ...any) {
-	v.clear()
+	v.clearLine()
 	fmt.Fprintf(v.out, format+"\n", args...)
 }
 
 // showNow shows a line until the next one. Nothing where there is no terminal.
 func (v *view) showNow(format string, args ...any) {
 	if v.width > 0 {
-		v.clear()
+		v.clearLine()
 		fmt.Fprint(v.out, wording.Truncate("    "+fmt.Sprintf(format, args...), v.width-1))
 	}
 }
 
-func (v *view) clear() {
+func (v *view) clearLine() {
 	if v.width > 0 {
 		fmt.Fprint(v.out, "\r\x1b[K")
 	}

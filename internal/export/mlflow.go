@@ -35,9 +35,9 @@ func (w *writer) writeMLflow(ctx context.Context) error {
 			}
 			m = newMLExperiment(root, campaign)
 
-			return m.begin()
+			return m.makeFolder()
 		},
-		run: func(r row) error { return m.run(r) },
+		run: func(r row) error { return m.writeRun(r) },
 	})
 }
 
@@ -60,16 +60,16 @@ func newMLExperiment(root string, campaign history.Campaign) *mlExperiment {
 	return &mlExperiment{campaign: campaign, id: id, dir: filepath.Join(root, id)}
 }
 
-func (m *mlExperiment) begin() error {
+func (m *mlExperiment) makeFolder() error {
 	campaign := m.campaign
 
-	return m.meta(m.dir, "artifact_location", fileURI(m.dir), "creation_time", millis(campaign.StartedAt),
+	return m.writeMeta(m.dir, "artifact_location", fileURI(m.dir), "creation_time", millis(campaign.StartedAt),
 		"experiment_id", quoted(m.id), "last_update_time", millis(campaign.StartedAt), "lifecycle_stage", "active",
 		"name", quoted(campaign.Name))
 }
 
-// run writes one experiment as a run.
-func (m *mlExperiment) run(r row) error {
+// writeRun writes one experiment as a run.
+func (m *mlExperiment) writeRun(r row) error {
 	sum := sha256.Sum256([]byte(m.id + "/" + strconv.Itoa(r.N)))
 	id := hex.EncodeToString(sum[:16])
 	dir := filepath.Join(m.dir, id)
@@ -79,7 +79,7 @@ func (m *mlExperiment) run(r row) error {
 		status = "4" // FAILED
 	}
 
-	if err := m.meta(dir, "artifact_uri", fileURI(filepath.Join(dir, "artifacts")), "end_time", millis(r.ended()),
+	if err := m.writeMeta(dir, "artifact_uri", fileURI(filepath.Join(dir, "artifacts")), "end_time", millis(r.ended()),
 		"entry_point_name", "''", "experiment_id", quoted(m.id), "lifecycle_stage", "active", "run_id", id, "run_name",
 		quoted(name), "run_uuid", id, "source_name", "''", "source_type", "4", "source_version", "''", "start_time",
 		millis(r.ProposedAt), "status", status, "tags", "[]", "user_id", "ratchet"); err != nil {
@@ -101,17 +101,17 @@ func (m *mlExperiment) run(r row) error {
 	}
 
 	for name, v := range metrics {
-		if err := m.write(dir, "metrics", name,
+		if err := m.writeValue(dir, "metrics", name,
 			fmt.Sprintf("%s %s %d\n", millis(r.ended()), strconv.FormatFloat(v, 'g', -1, 64), r.N)); err != nil {
 			return err
 		}
 	}
 
-	return m.words(dir, name, r)
+	return m.writeTexts(dir, name, r)
 }
 
-// words writes what is said of an experiment: tags, and what it was about as parameters.
-func (m *mlExperiment) words(dir, name string, r row) error {
+// writeTexts writes what is said of an experiment: tags, and what it was about as parameters.
+func (m *mlExperiment) writeTexts(dir, name string, r row) error {
 	tags := map[string]string{"mlflow.runName": name, "mlflow.user": "ratchet", "mlflow.source.type": "LOCAL",
 		"mlflow.source.git.commit": r.Candidate, "mlflow.note.content": r.Hypothesis,
 		"ratchet.status": string(r.Status), "ratchet.session": r.Session, "ratchet.lesson": r.Lesson,
@@ -126,12 +126,12 @@ func (m *mlExperiment) words(dir, name string, r row) error {
 			continue
 		}
 
-		if err := m.write(dir, "tags", key, text); err != nil {
+		if err := m.writeValue(dir, "tags", key, text); err != nil {
 			return err
 		}
 	}
 
-	return m.write(dir, "params", "hypothesis", firstRunes(wording.PlainLine(r.Hypothesis), 500))
+	return m.writeValue(dir, "params", "hypothesis", firstRunes(wording.PlainLine(r.Hypothesis), 500))
 }
 
 func firstRunes(s string, n int) string {
@@ -146,13 +146,13 @@ func firstRunes(s string, n int) string {
 // makes a path. It is compiled when it is first used, as most starts never do.
 var unnamable = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`[^\w.-]`) })
 
-func (m *mlExperiment) write(dir, kind, name, text string) error {
+func (m *mlExperiment) writeValue(dir, kind, name, text string) error {
 	name = strings.TrimLeft(unnamable().ReplaceAllString(name, "_"), ".")
 	return newFile([]byte(text), dir, kind, name)
 }
 
-// meta writes meta.yaml: keys and values in turn, the values as YAML.
-func (m *mlExperiment) meta(dir string, pairs ...string) error {
+// writeMeta writes meta.yaml: keys and values in turn, the values as YAML.
+func (m *mlExperiment) writeMeta(dir string, pairs ...string) error {
 	var text strings.Builder
 	for i := 0; i < len(pairs); i += 2 {
 		fmt.Fprintf(&text, "%s: %s\n", pairs[i], pairs[i+1])

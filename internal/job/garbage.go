@@ -30,9 +30,18 @@ func CollectGarbage(ctx context.Context, co *checkout.Checkout) (removed []strin
 		return removed, err
 	}
 
+	if old, err := checkout.OldCacheDir(co); err != nil {
+		return removed, err
+	} else if checkout.IsDir(old) && !slices.ContainsFunc(all, hasOpenJobs) {
+		if err := checkout.RemoveTree(old); err != nil {
+			return removed, err
+		}
+		removed = append(removed, old)
+	}
+
 	dir, err := co.CacheDir()
 	if err != nil {
-		return nil, err
+		return removed, err
 	}
 
 	entries, err := os.ReadDir(dir)
@@ -46,7 +55,7 @@ func CollectGarbage(ctx context.Context, co *checkout.Checkout) (removed []strin
 
 	for _, e := range entries {
 		i := slices.IndexFunc(all, func(c history.Campaign) bool { return c.Name == e.Name() })
-		if i >= 0 && (all[i].Ended == "" || len(all[i].Open) > 0) {
+		if i >= 0 && (all[i].Ended == "" || hasOpenJobs(all[i])) {
 			continue
 		}
 
@@ -59,6 +68,8 @@ func CollectGarbage(ctx context.Context, co *checkout.Checkout) (removed []strin
 
 	return removed, nil
 }
+
+func hasOpenJobs(campaign history.Campaign) bool { return len(campaign.Open) > 0 }
 
 // removeStaleIndexes removes the private indexes that killed processes left in the git
 // directory: a living call needs its own for a moment only.

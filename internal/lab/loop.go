@@ -242,6 +242,11 @@ func Keep(ctx context.Context, co *checkout.Checkout, req KeepRequest) (*KeptAns
 		return nil, err
 	}
 
+	candidate := checkout.RefName(campaign.Name, "x", fmt.Sprint(experiment.N))
+	if err := co.RequireCommit(ctx, candidate, experiment.Candidate); err != nil {
+		return nil, err
+	}
+
 	commit, err := co.Repo.Commit(ctx, source.CommitSpec{Tree: experiment.Tree, Parents: []string{campaign.Incumbent},
 		Message: keepCommitMessage(campaign, experiment, overridden)})
 	if err != nil {

@@ -94,24 +94,14 @@ func advanceRefs(
 	paths []string,
 ) (notes []string, err error) {
 	var updates []source.RefUpdate
-	incumbent := checkout.RefName(campaign.Name, "incumbent")
 
-	at, err := co.Repo.Ref(ctx, incumbent)
+	moved, note, err := co.MoveIncumbent(ctx, campaign, was, commit)
 	if err != nil {
 		return nil, err
 	}
 
-	// The incumbent's ref may be newer than what this call knows, or older where the
-	// keep before this one died. It only goes forward.
-	behind := at == was
-	if at != "" && at != was && at != commit {
-		if behind, err = co.Repo.IsAncestor(ctx, at, commit); err != nil {
-			return nil, err
-		}
-	}
-
-	if behind {
-		updates = append(updates, source.RefUpdate{Name: incumbent, New: commit, Old: at})
+	if moved != nil {
+		updates = append(updates, *moved)
 	}
 
 	if co.IsCampaignBranch(campaign, head.Branch) && head.Commit == was {
@@ -124,6 +114,10 @@ func advanceRefs(
 		notes = append(notes, fmt.Sprintf("%s stays at %s: it is not where the campaign left it; the incumbent is %s",
 			cmp.Or(strings.TrimPrefix(head.Branch, "refs/heads/"), "HEAD"), wording.ShortCommit(head.Commit),
 			wording.ShortCommit(commit)))
+	}
+
+	if note != "" {
+		notes = append(notes, note)
 	}
 
 	return notes, co.Repo.UpdateRefs(ctx, updates, "ratchet: "+campaign.Name)

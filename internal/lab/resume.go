@@ -28,9 +28,17 @@ func resumeCampaign(
 			"two programs are named %q: %s and %s", campaign.Name, campaign.ProgramPath, doc.Path)
 	}
 
+	if err := checkout.RequireOwnCampaign(ctx, co, campaign); err != nil {
+		return nil, err
+	}
+
 	if campaign.Ended != "" {
 		return nil, research.Errorf(research.CodeEnded, "call start_campaign with another name",
 			"the campaign %q has ended: %s", campaign.Name, campaign.Ended)
+	}
+
+	if err := co.RequireCommits(ctx, campaign); err != nil {
+		return nil, err
 	}
 
 	if err := repairRefs(ctx, co, campaign); err != nil {

@@ -44,21 +44,27 @@ func StartCampaign(ctx context.Context, co *checkout.Checkout, req StartRequest)
 		return nil, err
 	}
 
-	campaign, err := co.LookUpCampaign(ctx, name)
+	var campaign *history.Campaign // nil for a new one
+	if req.Name == "" {
+		campaign, err = checkout.StartedCampaign(ctx, co, doc, head)
+	} else {
+		campaign, err = co.LookUpCampaign(ctx, name)
+	}
+
 	if err != nil {
 		return nil, err
 	}
 
-	// The campaign that is checked out may have been given another name than the program's.
-	if req.Name == "" {
-		here, err := co.CurrentCampaign(ctx)
-		if err == nil && here.ProgramPath == doc.Path && here.Ended == "" && co.IsCampaignBranch(here, head.Branch) {
-			campaign = here
-		}
+	if err := checkout.EnsureRepositoryID(ctx, co); err != nil {
+		return nil, err
 	}
 
 	if campaign != nil {
 		return resumeCampaign(ctx, co, campaign, doc, head)
+	}
+
+	if err := acceptStart(ctx, co, name, doc, req.Accepted); err != nil {
+		return nil, err
 	}
 
 	notes, err := createCampaign(ctx, co, name, doc, head)
@@ -305,6 +311,9 @@ func describeStart(
 type StartRequest struct {
 	Program string // path of program.md, "" for the one nearest the checkout's folder
 	Name    string // overrides the program's name, "" for the program's
+	// Accepted is a person's word for a further campaign with a contract of its own; the
+	// zero value where nobody was asked.
+	Accepted StartAcceptance
 }
 
 // Started is the answer to start_campaign.

@@ -64,17 +64,17 @@ func Open(cmd *exec.Cmd) (*Client, error) {
 // server's version.
 func (c *Client) Initialize(name string) (version string, err error) {
 	var hello serverHello
-	if err := c.call("initialize", handshake(name), &hello); err != nil {
+	if err := c.callMethod("initialize", handshake(name), &hello); err != nil {
 		return "", err
 	}
 
-	return hello.Server.Version, c.send(message{Method: "notifications/initialized"})
+	return hello.Server.Version, c.sendMessage(message{Method: "notifications/initialized"})
 }
 
 // CountTools asks for the server's tools, and returns how many there are.
 func (c *Client) CountTools() (int, error) {
 	var list toolList
-	err := c.call("tools/list", map[string]any{}, &list)
+	err := c.callMethod("tools/list", map[string]any{}, &list)
 
 	return len(list.Tools), err
 }
@@ -83,7 +83,7 @@ func (c *Client) CountTools() (int, error) {
 func (c *Client) CallTool(name string, args map[string]any) (ToolAnswer, error) {
 	var a ToolAnswer
 
-	err := c.call("tools/call", map[string]any{"name": name, "arguments": args}, &a)
+	err := c.callMethod("tools/call", map[string]any{"name": name, "arguments": args}, &a)
 	if err == nil && (len(a.Content) == 0 || a.Content[0].Text == "" || len(a.Structured) == 0) {
 		err = fmt.Errorf("call %s: the answer lacks its text or its structured content", name)
 	}
@@ -91,12 +91,12 @@ func (c *Client) CallTool(name string, args map[string]any) (ToolAnswer, error) 
 	return a, err
 }
 
-// call sends a request and reads until its response; result may be nil.
-func (c *Client) call(method string, params, result any) error {
+// callMethod sends a request and reads until its response; result may be nil.
+func (c *Client) callMethod(method string, params, result any) error {
 	c.last++
 
 	id := json.RawMessage(fmt.Sprint(c.last))
-	if err := c.send(message{ID: id, Method: method, Params: params}); err != nil {
+	if err := c.sendMessage(message{ID: id, Method: method, Params: params}); err != nil {
 		return err
 	}
 
@@ -106,7 +106,7 @@ func (c *Client) call(method string, params, result any) error {
 		case err != nil:
 			return fmt.Errorf("call %s: %w", method, err)
 		case m.Method != "" && len(m.ID) > 0: // a request of the server: none of them is supported
-			err := c.send(message{ID: m.ID, Error: &protocolError{Code: -32601, Message: "not supported"}})
+			err := c.sendMessage(message{ID: m.ID, Error: &protocolError{Code: -32601, Message: "not supported"}})
 			if err != nil {
 				return err
 			}
@@ -121,7 +121,7 @@ func (c *Client) call(method string, params, result any) error {
 	}
 }
 
-func (c *Client) send(m message) error {
+func (c *Client) sendMessage(m message) error {
 	m.Version = "2.0"
 
 	line, err := json.Marshal(m)

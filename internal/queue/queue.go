@@ -151,7 +151,7 @@ func (o Options) awaitTurn(ctx context.Context, f *os.File) error {
 		return err
 	}
 
-	return o.poll(ctx, func() (bool, Holder, int, error) {
+	return o.pollUntil(ctx, func() (bool, Holder, int, error) {
 		isFirst, holder, ahead, err := place.tryTurn()
 		if !isFirst && err == nil && o.Waiting != nil {
 			ahead = place.countAhead(holder) // exact, which costs more
@@ -163,7 +163,7 @@ func (o Options) awaitTurn(ctx context.Context, f *os.File) error {
 
 // takePlace takes the last place in f's queue.
 func (o Options) takePlace(ctx context.Context, f *os.File) (taken *place, err error) {
-	err = o.poll(ctx, func() (bool, Holder, int, error) {
+	err = o.pollUntil(ctx, func() (bool, Holder, int, error) {
 		taken, err = tryPlace(f)
 		return taken != nil, Holder{}, 0, err
 	})
@@ -171,9 +171,9 @@ func (o Options) takePlace(ctx context.Context, f *os.File) (taken *place, err e
 	return taken, err
 }
 
-// poll calls try until it succeeds. try also returns who has the turn and how
+// pollUntil calls try until it succeeds. try also returns who has the turn and how
 // many wait before us, which sets the pace.
-func (o Options) poll(ctx context.Context, try func() (ok bool, holder Holder, ahead int, err error)) error {
+func (o Options) pollUntil(ctx context.Context, try func() (ok bool, holder Holder, ahead int, err error)) error {
 	var lastHolder Holder
 	var lastLook time.Time
 	var waited, pause time.Duration // waited for lastHolder
@@ -208,14 +208,14 @@ func (o Options) poll(ctx context.Context, try func() (ok bool, holder Holder, a
 			pause = min(max(time.Duration(ahead)*pollStep, pollMin), pollMax)
 		}
 
-		if err := sleep(ctx, pause); err != nil {
+		if err := sleepFor(ctx, pause); err != nil {
 			return err
 		}
 	}
 }
 
-// sleep waits, or fails with ctx's error when ctx ends first.
-func sleep(ctx context.Context, pause time.Duration) error {
+// sleepFor waits, or fails with ctx's error when ctx ends first.
+func sleepFor(ctx context.Context, pause time.Duration) error {
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
 

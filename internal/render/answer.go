@@ -89,7 +89,7 @@ func shorten(fields []Field, over int) bool {
 				low = field.Min
 			}
 
-			if n := field.size(); n > size && (len(field.Str) > max(low, 1) || len(field.List) > low) {
+			if n := field.sizeInBytes(); n > size && (len(field.Str) > max(low, 1) || len(field.List) > low) {
 				best, size = i, n
 			}
 		}
@@ -112,7 +112,7 @@ func shorten(fields []Field, over int) bool {
 
 		cut := CutHead
 		if f.last {
-			cut = tail
+			cut = keepTail
 		}
 
 		if s := cut(f.Str, n); len(s) < len(f.Str) {
@@ -127,7 +127,7 @@ func shorten(fields []Field, over int) bool {
 	return false
 }
 
-func (f Field) size() int {
+func (f Field) sizeInBytes() int {
 	n := len(f.Str)
 	for _, it := range f.List {
 		n += len(it.Line)

@@ -141,8 +141,8 @@ func CutHead(s string, n int) string {
 	return s[:n] + mark
 }
 
-// tail is the end of s in at most n bytes, with a mark where it was cut.
-func tail(s string, n int) string {
+// keepTail is the end of s in at most n bytes, with a mark where it was cut.
+func keepTail(s string, n int) string {
 	const mark = "…"
 
 	if len(s) <= n {

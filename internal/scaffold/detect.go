@@ -172,16 +172,16 @@ func readTree(fsys fs.FS) (*tree, error) {
 	return folder, err
 }
 
-// has says whether a file is in the tree; exists also sees what tools put there.
-func (t *tree) has(name string) bool { return slices.Contains(t.files, name) }
+// hasFile says whether a file is in the tree; exists also sees what tools put there.
+func (t *tree) hasFile(name string) bool { return slices.Contains(t.files, name) }
 
 func (t *tree) exists(name string) bool {
 	_, err := fs.Stat(t.fsys, name)
 	return err == nil
 }
 
-// read returns the beginning of a file, "" if it can't be read.
-func (t *tree) read(name string) string {
+// readStart returns the beginning of a file, "" if it can't be read.
+func (t *tree) readStart(name string) string {
 	f, err := t.fsys.Open(name)
 	if err != nil {
 		return ""
@@ -202,8 +202,8 @@ func (t *tree) read(name string) string {
 	return text.String()
 }
 
-// in lists the files directly in a folder ("." is the root) with that ending.
-func (t *tree) in(dir, ending string) []string {
+// listFolder lists the files directly in a folder ("." is the root) with that ending.
+func (t *tree) listFolder(dir, ending string) []string {
 	var found []string
 
 	for _, name := range t.files {
@@ -215,10 +215,10 @@ func (t *tree) in(dir, ending string) []string {
 	return found
 }
 
-// first returns the first of names that is in the tree, "" if none is.
-func (t *tree) first(names ...string) string {
+// firstExisting returns the first of names that is in the tree, "" if none is.
+func (t *tree) firstExisting(names ...string) string {
 	for _, name := range names {
-		if t.has(name) {
+		if t.hasFile(name) {
 			return name
 		}
 	}

@@ -18,31 +18,31 @@ var (
 // detectCargo proposes the first criterion benchmark, else the program, else
 // the CPU time of the tests.
 func detectCargo(folder *tree) *Proposal {
-	if !folder.has("Cargo.toml") {
+	if !folder.hasFile("Cargo.toml") {
 		return nil
 	}
 	proposal := &Proposal{Check: "cargo test --quiet"}
 	proposal.addReason("Cargo.toml: a Rust crate")
 
-	if folder.has("Cargo.lock") {
+	if folder.hasFile("Cargo.lock") {
 		proposal.Setup = "cargo fetch --locked"
 	}
 
-	if sources := folder.in("src", ".rs"); len(sources) == 1 {
+	if sources := folder.listFolder("src", ".rs"); len(sources) == 1 {
 		proposal.Edit = sources
-	} else if folder.has("src/lib.rs") && len(sources) == 2 && folder.has("src/main.rs") {
+	} else if folder.hasFile("src/lib.rs") && len(sources) == 2 && folder.hasFile("src/main.rs") {
 		proposal.Edit = []string{"src/lib.rs"}
 	}
 
-	manifest := folder.read("Cargo.toml")
+	manifest := folder.readStart("Cargo.toml")
 	switch name := cargoName.FindStringSubmatch(manifest); {
 	case strings.Contains(manifest, "criterion") && cargoBench(folder, proposal):
-	case name != nil && folder.has("src/main.rs"):
+	case name != nil && folder.hasFile("src/main.rs"):
 		proposal.addReason("src/main.rs: a program; no criterion benchmark")
 
 		proposal.Build, proposal.Run, proposal.Metric = "cargo build --release", "./target/release/"+name[1],
 			cpuSeconds()
-		if m, ok := findPrintedMetric(folder.read("src/main.rs")); ok {
+		if m, ok := findPrintedMetric(folder.readStart("src/main.rs")); ok {
 			proposal.Metric = m
 		}
 	default:
@@ -56,8 +56,8 @@ func detectCargo(folder *tree) *Proposal {
 
 // cargoBench reads criterion's result from the file where it puts it.
 func cargoBench(t *tree, proposal *Proposal) bool {
-	for _, file := range t.in("benches", ".rs") {
-		m := criterionRun.FindStringSubmatch(t.read(file))
+	for _, file := range t.listFolder("benches", ".rs") {
+		m := criterionRun.FindStringSubmatch(t.readStart(file))
 		if m == nil || strings.ContainsAny(m[1], "/ #?") { // such names are changed on the way to a folder's
 			continue
 		}

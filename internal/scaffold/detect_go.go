@@ -24,13 +24,13 @@ var (
 // detectGo proposes the module's first benchmark, else its program, else the
 // CPU time of its tests.
 func detectGo(folder *tree) *Proposal {
-	if !folder.has("go.mod") {
+	if !folder.hasFile("go.mod") {
 		return nil
 	}
 	proposal := &Proposal{}
 	proposal.addReason("go.mod: a Go module")
 
-	if goRequire.MatchString(folder.read("go.mod")) && !folder.exists("vendor/modules.txt") {
+	if goRequire.MatchString(folder.readStart("go.mod")) && !folder.exists("vendor/modules.txt") {
 		proposal.Setup = "go mod download" // builds have no network, and the module cache may lack something
 	}
 
@@ -115,7 +115,7 @@ func goCases(folder *tree) []goCase {
 			continue
 		}
 
-		text := folder.read(file)
+		text := folder.readStart(file)
 		for _, at := range goBenchmark.FindAllStringSubmatchIndex(text, -1) {
 			body, _, _ := strings.Cut(text[at[1]:], "\nfunc ")
 			name := text[at[2]:at[3]]
@@ -152,7 +152,7 @@ func goBenchCommands(proposal *Proposal, dir string, c goCase) {
 // goEdit finds the file that a benchmark is of: the one of the same name, the
 // only one of the package, or the one that declares what is benchmarked.
 func goEdit(folder *tree, test, benchmark string) []string {
-	if same := strings.TrimSuffix(test, "_test.go") + ".go"; folder.has(same) {
+	if same := strings.TrimSuffix(test, "_test.go") + ".go"; folder.hasFile(same) {
 		return []string{same}
 	}
 
@@ -163,7 +163,7 @@ func goEdit(folder *tree, test, benchmark string) []string {
 
 	for _, declared := range declarations(strings.TrimPrefix(benchmark, "Benchmark")) {
 		for _, file := range sources {
-			text := folder.read(file)
+			text := folder.readStart(file)
 			if m := declared.FindStringIndex(text); m != nil && goBuilt(file, text) {
 				return goBody(folder, file, text[m[0]:])
 			}
@@ -183,8 +183,8 @@ func goBody(folder *tree, file, text string) []string {
 	}
 
 	name, _, _ := strings.Cut(strings.TrimPrefix(line, "func "), "(")
-	for _, asm := range folder.in(path.Dir(file), ".s") {
-		if text := folder.read(asm); goBuilt(asm, text) && strings.Contains(text, "·"+name+"(") {
+	for _, asm := range folder.listFolder(path.Dir(file), ".s") {
+		if text := folder.readStart(asm); goBuilt(asm, text) && strings.Contains(text, "·"+name+"(") {
 			return []string{asm}
 		}
 	}
@@ -240,7 +240,7 @@ func declarations(name string) []*regexp.Regexp {
 func goSources(folder *tree, dir string) []string {
 	var found []string
 
-	for _, name := range folder.in(dir, ".go") {
+	for _, name := range folder.listFolder(dir, ".go") {
 		if !strings.HasSuffix(name, "_test.go") {
 			found = append(found, name)
 		}
@@ -252,14 +252,14 @@ func goSources(folder *tree, dir string) []string {
 func goProgram(folder *tree, proposal *Proposal) bool {
 	sources := goSources(folder, ".")
 	for _, file := range sources {
-		if !goMain.MatchString(folder.read(file)) {
+		if !goMain.MatchString(folder.readStart(file)) {
 			continue
 		}
 		proposal.addReason(file + ": a program; no benchmark")
 
 		proposal.Build, proposal.Run, proposal.Metric = "go build -buildvcs=false -o bench.bin .", "./bench.bin",
 			cpuSeconds()
-		if m, ok := findPrintedMetric(folder.read(file)); ok {
+		if m, ok := findPrintedMetric(folder.readStart(file)); ok {
 			proposal.Metric = m
 		}
 

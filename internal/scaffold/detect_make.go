@@ -10,11 +10,11 @@ var makeTarget = regexp.MustCompile(`(?m)^([A-Za-z][\w.-]*)[ \t]*:(?:[^=]|$)`)
 // detectMake proposes the Makefile's bench target, with its
 // test target as the check; without one, the CPU time of the tests.
 func detectMake(folder *tree) *Proposal {
-	file := folder.first("Makefile", "makefile", "GNUmakefile")
+	file := folder.firstExisting("Makefile", "makefile", "GNUmakefile")
 	if file == "" {
 		return nil
 	}
-	text := folder.read(file)
+	text := folder.readStart(file)
 
 	var targets []string
 	for _, m := range makeTarget.FindAllStringSubmatch(text, -1) {

@@ -38,7 +38,7 @@ var jsBenches = []string{"bench.js", "bench.mjs", "benchmark.js", "benchmark.mjs
 // detectJS proposes the bench script, else build, else test, of package.json.
 func detectJS(folder *tree) *Proposal {
 	var pkg packageJSON
-	if !folder.has("package.json") || json.Unmarshal([]byte(folder.read("package.json")), &pkg) != nil {
+	if !folder.hasFile("package.json") || json.Unmarshal([]byte(folder.readStart("package.json")), &pkg) != nil {
 		return nil
 	}
 	proposal := &Proposal{}
@@ -58,7 +58,7 @@ func detectJS(folder *tree) *Proposal {
 		proposal.Run, proposal.Metric = script+name, cpuSeconds()
 		if name == "test" {
 			proposal.Check, proposal.Tests = "", proposal.Check
-			if bench := folder.first(jsBenches...); bench != "" {
+			if bench := folder.firstExisting(jsBenches...); bench != "" {
 				proposal.addReason(bench +
 					": no script runs it; let it print METRIC NAME=value, then `ratchet init --force --run 'node " +
 					bench + "' --metric NAME`")
@@ -83,7 +83,7 @@ func jsInstall(folder *tree, proposal *Proposal, pkg *packageJSON) string {
 	script, install := "npm run --silent ", "npm install --no-audit --no-fund"
 
 	for _, m := range packageManagers {
-		if folder.has(m.lock) {
+		if folder.hasFile(m.lock) {
 			script, install = m.script, m.install
 			proposal.addReason(m.lock + ": " + strings.Fields(m.install)[0])
 
@@ -95,7 +95,7 @@ func jsInstall(folder *tree, proposal *Proposal, pkg *packageJSON) string {
 	case len(pkg.Dependencies)+len(pkg.DevDependencies) == 0:
 	case !folder.exists("node_modules"):
 		proposal.Setup = install
-	case !strings.Contains(folder.read(".gitignore"), "node_modules"):
+	case !strings.Contains(folder.readStart(".gitignore"), "node_modules"):
 		proposal.addReason("node_modules, but not in .gitignore: runs see it only if git ignores it")
 	}
 
@@ -120,7 +120,7 @@ func jsFiles(folder *tree, proposal *Proposal, pkg *packageJSON, command string)
 	if m := nodeScript.FindStringSubmatch(command); m != nil {
 		file := path.Clean(m[1])
 
-		text := folder.read(file)
+		text := folder.readStart(file)
 		if metric, ok := findPrintedMetric(text); ok {
 			proposal.Metric = metric
 			proposal.addReason(file + ": prints " + metric.Name)
@@ -129,7 +129,7 @@ func jsFiles(folder *tree, proposal *Proposal, pkg *packageJSON, command string)
 
 		for _, i := range jsImport.FindAllStringSubmatch(text, -1) {
 			name := path.Join(path.Dir(file), i[1])
-			if found := folder.first(name, name+".js", name+".ts", name+".mjs", name+"/index.js"); found != "" {
+			if found := folder.firstExisting(name, name+".js", name+".ts", name+".mjs", name+"/index.js"); found != "" {
 				local = append(local, found)
 			}
 		}
@@ -145,7 +145,7 @@ func jsFiles(folder *tree, proposal *Proposal, pkg *packageJSON, command string)
 		main = "index.js"
 	}
 
-	if found := folder.first(main, main+".js", main+"/index.js"); found != "" {
+	if found := folder.firstExisting(main, main+".js", main+"/index.js"); found != "" {
 		proposal.Edit = []string{found}
 	}
 }

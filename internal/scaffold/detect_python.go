@@ -12,15 +12,15 @@ var pythonImport = regexp.MustCompile(`(?m)^[ \t]*(?:from +([A-Za-z_][\w.]*) +im
 // detectPython proposes a benchmark or training script, else the CPU time of
 // the tests.
 func detectPython(folder *tree) *Proposal {
-	if folder.first("pyproject.toml", "requirements.txt", "setup.py", "uv.lock") == "" &&
-		len(folder.in(".", ".py")) == 0 {
+	if folder.firstExisting("pyproject.toml", "requirements.txt", "setup.py", "uv.lock") == "" &&
+		len(folder.listFolder(".", ".py")) == 0 {
 		return nil
 	}
 	proposal := &Proposal{}
 	proposal.addReason("a Python project")
 
 	python, pytest := "python3 ", "python3 -m pytest -q"
-	if folder.has("uv.lock") {
+	if folder.hasFile("uv.lock") {
 		python, pytest = "uv run ", "uv run pytest -q"
 		proposal.addReason("uv.lock: uv runs it")
 
@@ -51,19 +51,19 @@ func detectPython(folder *tree) *Proposal {
 // hasPytest says whether the project names pytest: in its settings, or by a
 // test that is not unittest's.
 func hasPytest(folder *tree) bool {
-	if folder.has("pytest.ini") || folder.has("conftest.py") {
+	if folder.hasFile("pytest.ini") || folder.hasFile("conftest.py") {
 		return true
 	}
 
 	for _, file := range []string{"pyproject.toml", "tox.ini", "setup.cfg", "setup.py", "requirements.txt",
 		"requirements-dev.txt"} {
-		if strings.Contains(folder.read(file), "pytest") {
+		if strings.Contains(folder.readStart(file), "pytest") {
 			return true
 		}
 	}
 
 	return slices.ContainsFunc(folder.files, func(name string) bool {
-		return isPythonTest(name) && !strings.Contains(folder.read(name), "import unittest")
+		return isPythonTest(name) && !strings.Contains(folder.readStart(name), "import unittest")
 	})
 }
 
@@ -86,7 +86,7 @@ func isPythonTest(name string) bool {
 func pythonScript(folder *tree) string {
 	for _, prefix := range []string{"bench", "benchmark", "train", "main"} {
 		for _, dir := range []string{".", "benchmarks", "bench", "scripts"} {
-			for _, name := range folder.in(dir, ".py") {
+			for _, name := range folder.listFolder(dir, ".py") {
 				if strings.HasPrefix(path.Base(name), prefix) {
 					return name
 				}
@@ -98,7 +98,7 @@ func pythonScript(folder *tree) string {
 }
 
 func pythonProgram(folder *tree, proposal *Proposal, python, script string) {
-	text := folder.read(script)
+	text := folder.readStart(script)
 
 	proposal.Run, proposal.Metric = python+script, cpuSeconds()
 	if m, ok := findPrintedMetric(text); ok {
@@ -128,7 +128,7 @@ func pythonImports(folder *tree, script, text string) []string {
 			name, _, _ = strings.Cut(strings.TrimSpace(name), " ") // import x as y
 			file := strings.ReplaceAll(name, ".", "/") + ".py"
 
-			found := folder.first(path.Join(path.Dir(script), file), file, "src/"+file)
+			found := folder.firstExisting(path.Join(path.Dir(script), file), file, "src/"+file)
 			if name != "" && found != "" && !slices.Contains(local, found) {
 				local = append(local, found)
 			}

@@ -362,12 +362,12 @@ func (t *taken) piMetric() {
 	} else if strings.Contains(words, "higher") || strings.Contains(words, "maximi") {
 		t.Metric.Better = research.Higher
 	}
-	t.unit(strings.TrimSpace(strings.Split(m[2], ",")[0]))
+	t.takeUnit(strings.TrimSpace(strings.Split(m[2], ",")[0]))
 	t.addReason("metric: " + t.Metric.Name + ", primary in the prompt")
 }
 
-// unit is taken where it is one word.
-func (t *taken) unit(u string) {
+// takeUnit is taken where it is one word.
+func (t *taken) takeUnit(u string) {
 	if u != "" && !strings.ContainsAny(u, " \t") && len(u) <= 16 && !strings.Contains(strings.ToLower(u), "better") {
 		t.Metric.Unit = u
 	}
@@ -418,7 +418,7 @@ func (t *taken) piConfig(folder string, names piNames) error {
 				Unit string `json:"metricUnit"`
 			}
 			_ = json.Unmarshal(i.Text, &line)
-			t.unit(line.Unit)
+			t.takeUnit(line.Unit)
 		}
 
 		return nil

@@ -36,7 +36,7 @@ func (t *taken) render(proposal *Proposal, name, folder string) ([]byte, contrac
 	program.GPUs = t.gpus
 	program.Reads = append(program.Reads, t.reads...)
 	program.Notify = t.notify
-	text = contract.RenderProgram(program, t.body(program))
+	text = contract.RenderProgram(program, t.writeDirection(program))
 
 	doc, err := contract.ParseProgram(text, folder)
 	if err != nil {
@@ -46,8 +46,8 @@ func (t *taken) render(proposal *Proposal, name, folder string) ([]byte, contrac
 	return text, doc.Program, nil
 }
 
-// body is the direction: the other program's text, and what the keys above don't say of it.
-func (t *taken) body(program contract.Program) string {
+// writeDirection is the direction: the other program's text, and what the keys above don't say of it.
+func (t *taken) writeDirection(program contract.Program) string {
 	var text strings.Builder
 
 	for _, file := range t.untraced {

@@ -49,7 +49,7 @@ func PlayAblation(t Trimmer, p Planted, seed uint64, i int) Trim {
 	out := t.trim(b, b.ablation())
 	b.Trim.Runs = b.world.Runs - b.before
 
-	return b.score(out)
+	return b.scoreAgainstTruth(out)
 }
 
 // bench measures heads without some of their changes.
@@ -113,8 +113,8 @@ func newBench(p Planted, seed uint64, i int) *bench {
 	return b
 }
 
-// gain is the true gain of the head without some changes.
-func (b *bench) gain(out map[int]bool) float64 {
+// sumTrueGain is the true gain of the head without some changes.
+func (b *bench) sumTrueGain(out map[int]bool) float64 {
 	sum := 0.0
 
 	for n, effect := range b.effects {
@@ -153,7 +153,8 @@ func (b *bench) ablation() rules.Ablation {
 
 	var obs []rules.Observation
 	for w := rule.Calibrate(obs); w != nil; w = rule.Calibrate(obs) {
-		obs = append(obs, rules.Observation{RunRequest: *w, Valid: true, Value: unit * math.Exp(b.world.run(0))})
+		obs = append(obs, rules.Observation{RunRequest: *w, Valid: true,
+			Value: unit * math.Exp(b.world.measureOnce(0))})
 	}
 
 	st, err := rule.Calibrated(obs)
@@ -163,7 +164,7 @@ func (b *bench) ablation() rules.Ablation {
 
 	var more []float64
 	for range 10 {
-		more = append(more, unit*math.Exp(b.world.run(0)))
+		more = append(more, unit*math.Exp(b.world.measureOnce(0)))
 	}
 	b.before = b.world.Runs
 
@@ -184,13 +185,13 @@ func (b *bench) differ(besides, out []int) float64 {
 
 	b.pairNo++
 	if b.pairNo%2 > 0 {
-		y := b.world.run(-b.gain(with))
-		return b.world.run(-b.gain(without)) - y
+		y := b.world.measureOnce(-b.sumTrueGain(with))
+		return b.world.measureOnce(-b.sumTrueGain(without)) - y
 	}
 
-	y := b.world.run(-b.gain(without))
+	y := b.world.measureOnce(-b.sumTrueGain(without))
 
-	return y - b.world.run(-b.gain(with))
+	return y - b.world.measureOnce(-b.sumTrueGain(with))
 }
 
 type comparison struct {
@@ -232,7 +233,7 @@ func ablate(b *bench, a rules.Ablation) []int {
 func ablateStored(b *bench, a rules.Ablation) []int {
 	var head []float64
 	for range 4 {
-		head = append(head, b.world.run(-b.gain(nil)))
+		head = append(head, b.world.measureOnce(-b.sumTrueGain(nil)))
 	}
 	var made comparisons
 
@@ -248,7 +249,8 @@ func ablateStored(b *bench, a rules.Ablation) []int {
 		}
 
 		for range step.Compare.Pairs {
-			result.Diffs = append(result.Diffs, b.world.run(-b.gain(less))-head[len(result.Diffs)%len(head)])
+			result.Diffs = append(result.Diffs,
+				b.world.measureOnce(-b.sumTrueGain(less))-head[len(result.Diffs)%len(head)])
 		}
 	}
 }
@@ -264,8 +266,8 @@ func bySign(b *bench, a rules.Ablation) (out []int) {
 	return out
 }
 
-// score holds what was left out against the truth.
-func (b *bench) score(gone []int) Trim {
+// scoreAgainstTruth holds what was left out against the truth.
+func (b *bench) scoreAgainstTruth(gone []int) Trim {
 	out, paired := map[int]bool{}, map[int]bool{}
 	for _, n := range gone {
 		out[n] = true
@@ -305,8 +307,8 @@ func (b *bench) score(gone []int) Trim {
 	}
 
 	trim.Retained = 1
-	if all := b.gain(nil); all > 0 {
-		trim.Retained = b.gain(out) / all
+	if all := b.sumTrueGain(nil); all > 0 {
+		trim.Retained = b.sumTrueGain(out) / all
 	}
 
 	return trim

@@ -47,13 +47,13 @@ func (s *driver) observe(request rules.RunRequest, level float64, baseline bool)
 		observation.Value = s.first[(request.Pair-1)%len(s.first)] * math.Exp(level)
 	case baseline && s.flaws.blocked:
 		for len(s.block) < blockRuns {
-			s.block = append(s.block, unit*math.Exp(s.run(level)))
+			s.block = append(s.block, unit*math.Exp(s.measureOnce(level)))
 		}
 		observation.Value = s.block[(request.Pair-1)%blockRuns]
 	case baseline:
-		observation.Value = unit * math.Exp(s.run(level)+s.cell.Noise.Beside)
+		observation.Value = unit * math.Exp(s.measureOnce(level)+s.cell.Noise.Beside)
 	default:
-		observation.Value = unit * math.Exp(s.run(level))
+		observation.Value = unit * math.Exp(s.measureOnce(level))
 	}
 	observation.Unequal = request.Pair > 0 && s.cell.Noise.Beside > 0 && !s.flaws.blind
 
@@ -105,8 +105,8 @@ func logGain(share float64) float64 { return -math.Log1p(-share) }
 // the middle one of a noisy metric's.
 func exactGain(j rules.Judgement) float64 { return math.Log(*j.Baseline / *j.Value) }
 
-// auto plays the full rule with its default options.
-func auto(broken flaws) func(*world) {
+// playAuto plays the full rule with its default options.
+func playAuto(broken flaws) func(*world) {
 	return func(w *world) {
 		night := &autoNight{driver: driver{world: w, flaws: broken},
 			rule: rules.Auto{Metric: metric(w.cell, broken), Rope: .003 * w.cell.Noise.Scale}}
@@ -117,7 +117,7 @@ func auto(broken flaws) func(*world) {
 		}
 
 		night.st = st
-		for night.step() {
+		for night.followPlan() {
 		}
 	}
 }
@@ -145,8 +145,8 @@ func (s *driver) outlook() rules.Outlook {
 	return o
 }
 
-// step does what the rule's plan says, false at its end.
-func (n *autoNight) step() bool {
+// followPlan does what the rule's plan says, false at its end.
+func (n *autoNight) followPlan() bool {
 	outlook := n.outlook()
 	switch n.rule.Plan(n.st, outlook) {
 	case rules.PlanPropose:
@@ -179,7 +179,7 @@ func (n *autoNight) experiment(outlook rules.Outlook) {
 	case research.Provisional:
 		n.chain, n.shown = append(n.chain, effect), n.shown+exactGain(judgement)
 	case research.Improved: // a deterministic metric
-		n.keep(effect, exactGain(judgement))
+		n.keepEdit(effect, exactGain(judgement))
 	default:
 		return
 	}
@@ -282,7 +282,7 @@ func (s *driver) judgeEdit(
 		return st
 	}
 	claim := logGain(judgement.Gain.Mid)
-	s.keep(effect, claim)
+	s.keepEdit(effect, claim)
 
 	return st.AfterKeep(judgement)
 }

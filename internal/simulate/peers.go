@@ -11,15 +11,15 @@ import (
 // minGain (karpathy, openevolve, weco; autokernel with 1 %).
 func greedy(minGain float64) func(*world) {
 	return func(machine *world) {
-		best := machine.run(machine.level)
+		best := machine.measureOnce(machine.level)
 		for machine.hasRunsLeft(1) {
 			d, ok := machine.propose()
 			if !ok {
 				return
 			}
 
-			if y := machine.run(machine.level + d); y < best+math.Log1p(-minGain) {
-				machine.keep(d, best-y)
+			if y := machine.measureOnce(machine.level + d); y < best+math.Log1p(-minGain) {
+				machine.keepEdit(d, best-y)
 				best = y
 			}
 		}
@@ -30,7 +30,7 @@ func greedy(minGain float64) func(*world) {
 // least (pi, codex-autoresearch).
 func madGate(least float64) func(*world) {
 	return func(machine *world) {
-		best := machine.run(machine.level)
+		best := machine.measureOnce(machine.level)
 		first, all := best, []float64{best}
 
 		for machine.hasRunsLeft(1) {
@@ -38,7 +38,7 @@ func madGate(least float64) func(*world) {
 			if !ok {
 				return
 			}
-			y := machine.run(machine.level + d)
+			y := machine.measureOnce(machine.level + d)
 
 			all = append(all, y)
 			if y >= best {
@@ -48,7 +48,7 @@ func madGate(least float64) func(*world) {
 			if mad := deviation(all); len(all) >= 3 && mad > 0 && math.Abs(y-first)/mad < least {
 				continue
 			}
-			machine.keep(d, best-y)
+			machine.keepEdit(d, best-y)
 			best = y
 		}
 	}
@@ -78,7 +78,7 @@ func threeSeeds(machine *world) {
 		}
 
 		own := machine.sample(1, machine.level+d)
-		if own[0] >= mean(best) {
+		if own[0] >= averageValue(best) {
 			continue
 		}
 
@@ -97,7 +97,7 @@ func threeSeeds(machine *world) {
 		}
 
 		if float64(wins)/729 >= .95 {
-			machine.keep(d, mean(best)-mean(own))
+			machine.keepEdit(d, averageValue(best)-averageValue(own))
 			best = own
 		}
 	}
@@ -138,8 +138,8 @@ func storedBootstrap(first bool) func(*world) {
 				against = start
 			}
 
-			if mean(own) < mean(best) && machine.excludesZero(own, against) {
-				machine.keep(d, mean(best)-mean(own))
+			if averageValue(own) < averageValue(best) && machine.excludesZero(own, against) {
+				machine.keepEdit(d, averageValue(best)-averageValue(own))
 				best = own
 			}
 		}
@@ -175,7 +175,7 @@ func medianGain(machine *world) {
 		}
 
 		if y := median(machine.sample(3, machine.level+d)); y < best+math.Log1p(-.01) {
-			machine.keep(d, best-y)
+			machine.keepEdit(d, best-y)
 			best = y
 		}
 	}
@@ -187,7 +187,7 @@ func medianGain(machine *world) {
 func normalPeek(machine *world) {
 	const k = 5
 
-	best := mean(machine.sample(k, machine.level))
+	best := averageValue(machine.sample(k, machine.level))
 	for machine.hasRunsLeft(k) {
 		d, ok := machine.propose()
 		if !ok {
@@ -197,24 +197,24 @@ func normalPeek(machine *world) {
 
 		p := .5
 		for len(own) < k && p >= .05 && p <= .95 {
-			own = append(own, machine.run(machine.level+d))
-			p = beats(own, best)
+			own = append(own, machine.measureOnce(machine.level+d))
+			p = probabilityBetter(own, best)
 		}
 
-		if p >= .05 && mean(own) < best {
-			machine.keep(d, best-mean(own))
-			best = mean(own)
+		if p >= .05 && averageValue(own) < best {
+			machine.keepEdit(d, best-averageValue(own))
+			best = averageValue(own)
 		}
 	}
 }
 
-// beats is P(the mean of x is below best), .5 while there is one run.
-func beats(x []float64, best float64) float64 {
+// probabilityBetter is P(the mean of x is below best), .5 while there is one run.
+func probabilityBetter(x []float64, best float64) float64 {
 	if len(x) < 2 {
 		return .5
 	}
 
-	m, squares := mean(x), 0.0
+	m, squares := averageValue(x), 0.0
 	for _, v := range x {
 		squares += (v - m) * (v - m)
 	}
@@ -230,10 +230,10 @@ func beats(x []float64, best float64) float64 {
 	return 0
 }
 
-// fresh makes k fresh interleaved runs of each side and keeps a better median
+// playFreshPairs makes k fresh interleaved runs of each side and keeps a better median
 // when Mann-Whitney says p < .05 (benchstat practice). With screen a losing
 // first run drops the edit.
-func fresh(k int, screen bool) func(*world) {
+func playFreshPairs(k int, screen bool) func(*world) {
 	counts := rankSums(k)
 
 	return func(machine *world) {
@@ -245,16 +245,16 @@ func fresh(k int, screen bool) func(*world) {
 
 			var base, own []float64
 			for len(own) < k {
-				base = append(base, machine.run(machine.level))
+				base = append(base, machine.measureOnce(machine.level))
 
-				own = append(own, machine.run(machine.level+d))
+				own = append(own, machine.measureOnce(machine.level+d))
 				if screen && len(own) == 1 && own[0] >= base[0] {
 					break
 				}
 			}
 
 			if len(own) == k && median(own) < median(base) && mannWhitney(own, base, counts) < .05 {
-				machine.keep(d, median(base)-median(own))
+				machine.keepEdit(d, median(base)-median(own))
 			}
 		}
 	}
@@ -314,13 +314,13 @@ func rankSums(k int) []float64 {
 func (w *world) sample(k int, level float64) []float64 {
 	x := make([]float64, k)
 	for i := range x {
-		x[i] = w.run(level)
+		x[i] = w.measureOnce(level)
 	}
 
 	return x
 }
 
-func mean(x []float64) float64 {
+func averageValue(x []float64) float64 {
 	sum := 0.0
 	for _, v := range x {
 		sum += v

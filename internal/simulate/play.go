@@ -13,7 +13,7 @@ type Rule struct {
 // Rules are Ratchet's two modes, certify also without assumptions, then the peers' eleven rules.
 func Rules() []Rule {
 	return []Rule{
-		{"auto", false, auto(flaws{})},
+		{"auto", false, playAuto(flaws{})},
 		{"certify", false, certify(flaws{})},
 		{"certify, no assumptions", false, certify(flaws{unassuming: true})},
 		{"one run", true, greedy(0)},
@@ -25,8 +25,8 @@ func Rules() []Rule {
 		{"5 runs, bootstrap against the first", true, storedBootstrap(true)},
 		{"median of 3, >1 %", true, medianGain},
 		{"up to 5 runs, normal posterior", true, normalPeek},
-		{"Mann-Whitney 10 v 10", true, fresh(10, false)},
-		{"Mann-Whitney 6 v 6 after a screen", true, fresh(6, true)},
+		{"Mann-Whitney 10 v 10", true, playFreshPairs(10, false)},
+		{"Mann-Whitney 6 v 6 after a screen", true, playFreshPairs(6, true)},
 	}
 }
 
@@ -38,9 +38,9 @@ func BrokenRules() []Rule {
 		{"certify, one pair for two", false, certify(flaws{twice: true})},
 		{"certify, stored baseline", false, certify(flaws{stored: true})},
 		{"certify, no interleaving", false, certify(flaws{blocked: true})},
-		{"auto, no certificate", false, auto(flaws{unproven: true})},
-		{"auto, stored baseline", false, auto(flaws{stored: true})},
-		{"auto, no interleaving", false, auto(flaws{blocked: true})},
+		{"auto, no certificate", false, playAuto(flaws{unproven: true})},
+		{"auto, stored baseline", false, playAuto(flaws{stored: true})},
+		{"auto, no interleaving", false, playAuto(flaws{blocked: true})},
 	}
 }
 
@@ -49,11 +49,11 @@ func BrokenRules() []Rule {
 // gained, and what a metric without noise costs. They exist to show, in tests, that those nights would notice.
 func MistakenRules() []Rule {
 	return []Rule{
-		{"auto, blind to load", false, auto(flaws{blind: true})},
+		{"auto, blind to load", false, playAuto(flaws{blind: true})},
 		{"certify, blind to load", false, certify(flaws{blind: true})},
-		{"auto, raw claim", false, auto(flaws{raw: true})},
-		{"auto, spendthrift", false, auto(flaws{last: true})},
-		{"auto, no shortcut", false, auto(flaws{longWay: true})},
+		{"auto, raw claim", false, playAuto(flaws{raw: true})},
+		{"auto, spendthrift", false, playAuto(flaws{last: true})},
+		{"auto, no shortcut", false, playAuto(flaws{longWay: true})},
 		{"certify, no shortcut", false, certify(flaws{longWay: true})},
 	}
 }

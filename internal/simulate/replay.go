@@ -78,9 +78,9 @@ type tape struct {
 	used  map[int]*[2]int // by edit and side
 }
 
-// pairs are the recorded ones of an edit, from 1; 0 is the start, and one
+// pairsOfEdit are the recorded ones of an edit, from 1; 0 is the start, and one
 // beyond the last stands for all.
-func (t *tape) pairs(edit int) [][2]float64 {
+func (t *tape) pairsOfEdit(edit int) [][2]float64 {
 	switch {
 	case edit == 0:
 		return t.rec.Start
@@ -97,7 +97,7 @@ func (t *tape) nextSample(edit, side int) (float64, bool) {
 	if t.used[edit] == nil {
 		t.used[edit] = &[2]int{}
 	}
-	p, used := t.pairs(edit), t.used[edit]
+	p, used := t.pairsOfEdit(edit), t.used[edit]
 	i := used[side]
 
 	used[side]++
@@ -197,7 +197,7 @@ func replayNight(r Rule, rec Recording, shift int) replayed {
 
 		return replayed{Night: machine.Night}
 	case r.Name == "auto":
-		o.auto(rules.Auto{Metric: of, Rope: .003})
+		o.replayAuto(rules.Auto{Metric: of, Rope: .003})
 	case strings.HasSuffix(r.Name, "no assumptions"):
 		o.certify(rules.Certify{Metric: of, Rope: .003, Assumptions: contract.AssumeNone})
 	default:
@@ -245,9 +245,9 @@ func (r *ownReplay) outlook() rules.Outlook {
 	return rules.Outlook{Budget: budget, Left: budget - r.Runs, Proposals: len(r.tape.rec.Edits) - r.Proposals}
 }
 
-// judge makes one edit's experiment. A test that wants more samples than there
+// judgeEdit makes one edit's experiment. A test that wants more samples than there
 // are ends as the budget's end does: nothing is shown.
-func (r *ownReplay) judge(rule rules.Rule, st rules.RuleState) (rules.RuleState, rules.Judgement) {
+func (r *ownReplay) judgeEdit(rule rules.Rule, st rules.RuleState) (rules.RuleState, rules.Judgement) {
 	outlook, obs := r.outlook(), []rules.Observation{}
 	r.Proposals++
 
@@ -272,7 +272,7 @@ func (r *ownReplay) certify(rule rules.Rule) {
 	st, ok := r.calibrated(rule)
 	for ok && r.Proposals < len(r.tape.rec.Edits) && r.outlook().Left > 0 {
 		var judgement rules.Judgement
-		if st, judgement = r.judge(rule, st); judgement.Verdict != research.Improved {
+		if st, judgement = r.judgeEdit(rule, st); judgement.Verdict != research.Improved {
 			continue
 		}
 		st = st.AfterKeep(judgement)
@@ -281,20 +281,20 @@ func (r *ownReplay) certify(rule rules.Rule) {
 	}
 }
 
-func (r *ownReplay) auto(rule rules.Auto) {
+func (r *ownReplay) replayAuto(rule rules.Auto) {
 	st, ok := r.calibrated(rule)
 	for chain := 0; ok; {
 		switch rule.Plan(st, r.outlook()) {
 		case rules.PlanPropose:
 			var j rules.Judgement
-			if st, j = r.judge(rule, st); j.Verdict == research.Provisional {
+			if st, j = r.judgeEdit(rule, st); j.Verdict == research.Provisional {
 				st = st.AfterKeep(j)
 				chain++
 				r.adopted++
 			}
 		case rules.PlanCertify:
 			var proof rules.Certificate
-			if st, proof = r.prove(rule, st); proof.Outcome == rules.Certified {
+			if st, proof = r.proveHead(rule, st); proof.Outcome == rules.Certified {
 				r.Keeps += chain
 				r.Claimed += logGain(proof.Gain.Mid)
 			}
@@ -305,9 +305,9 @@ func (r *ownReplay) auto(rule rules.Auto) {
 	}
 }
 
-// prove certifies the head. Its pairs are those of all edits together, which
+// proveHead certifies the head. Its pairs are those of all edits together, which
 // is as useless as the head. Without any more of them it is rolled back.
-func (r *ownReplay) prove(rule rules.Auto, st rules.RuleState) (rules.RuleState, rules.Certificate) {
+func (r *ownReplay) proveHead(rule rules.Auto, st rules.RuleState) (rules.RuleState, rules.Certificate) {
 	outlook, obs := r.outlook(), []rules.Observation{}
 
 	step := rule.NextPair(st, outlook, obs)

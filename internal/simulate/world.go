@@ -23,7 +23,7 @@ var (
 	overlapping = Effects{Null: .70, Harm: .15, Small: .10, Overlap: .8}
 )
 
-func (e Effects) draw(r *rand.Rand, scale float64) float64 {
+func (e Effects) drawEffect(r *rand.Rand, scale float64) float64 {
 	u, v := r.Float64(), r.Float64()
 	switch {
 	case u < e.Null:
@@ -127,13 +127,13 @@ func newWorld(c Cell, seed uint64, night int) *world {
 	return machine
 }
 
-// run measures a program of the true log level.
-func (w *world) run(level float64) float64 {
+// measureOnce measures a program of the true log level.
+func (w *world) measureOnce(level float64) float64 {
 	w.Runs++
 	if w.tape != nil {
 		return w.tape.readSample(w.Proposals, level != w.level)
 	}
-	w.tick()
+	w.advanceMachine()
 	noise := w.cell.Noise
 
 	y := level + w.drift + noise.Sigma*w.noise.NormFloat64()
@@ -152,8 +152,8 @@ func (w *world) run(level float64) float64 {
 	return y
 }
 
-// tick lets one step of time pass on the machine.
-func (w *world) tick() {
+// advanceMachine lets one step of time pass on the machine.
+func (w *world) advanceMachine() {
 	noise := w.cell.Noise
 	if noise.DriftSD > 0 {
 		w.drift = noise.Rho*w.drift + noise.DriftSD*math.Sqrt(1-noise.Rho*noise.Rho)*w.noise.NormFloat64()
@@ -185,9 +185,9 @@ func (w *world) propose() (float64, bool) {
 	}
 
 	w.Proposals++
-	w.tick()
+	w.advanceMachine()
 
-	d := w.cell.Effects.draw(w.edits, w.cell.Noise.Scale)
+	d := w.cell.Effects.drawEffect(w.edits, w.cell.Noise.Scale)
 	if d < 0 && w.cell.Effects.Overlap > 0 {
 		if w.gained {
 			d *= w.cell.Effects.Overlap
@@ -198,8 +198,8 @@ func (w *world) propose() (float64, bool) {
 	return d, true
 }
 
-// keep takes one edit, with the gain that the rule claims for it.
-func (w *world) keep(effect, claim float64) {
+// keepEdit takes one edit, with the gain that the rule claims for it.
+func (w *world) keepEdit(effect, claim float64) {
 	w.keepChain([]float64{effect}, claim)
 }
 

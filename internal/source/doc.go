@@ -15,7 +15,11 @@
 //     byte-identical, except in AttachHead, Switch, RefreshIndex, Restore and the
 //     refs named to UpdateRefs, which do what their names say.
 //   - Hooks never run; neither does a file system monitor, an external diff or a
-//     pager. Clean and smudge filters do run: they are what makes content right.
+//     pager, and nothing is fetched. Clean and smudge filters do run: they are what
+//     makes content right. For a run they count only where a .gitattributes of the commit
+//     names them.
+//   - An object is what its hash names: replace refs and grafts are not followed, and the
+//     hash of what is read is checked.
 //   - The environment is scrubbed of GIT_*, except identity, configuration
 //     (GIT_CONFIG_*), GIT_ATTR_NOSYSTEM and GIT_LFS_*.
 //   - Hashes are full 40-digit hex strings; paths are slash-separated and relative

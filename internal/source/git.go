@@ -187,7 +187,16 @@ func environment(all []string) []string {
 		}
 	}
 
-	return append(env, "LC_MESSAGES=C", "GIT_OPTIONAL_LOCKS=0", "GIT_TERMINAL_PROMPT=0", "GIT_LITERAL_PATHSPECS=1")
+	return slices.Concat(env, fixedEnvironment)
+}
+
+// fixedEnvironment is what every git process has. An object is the one that its hash
+// names: replace refs and grafts put another one in its place for this clone alone. None
+// is fetched, since a fetch runs what the configuration names (GIT_ALLOW_PROTOCOL is for
+// git before 2.45, which does not know GIT_NO_LAZY_FETCH).
+var fixedEnvironment = []string{
+	"LC_MESSAGES=C", "GIT_OPTIONAL_LOCKS=0", "GIT_TERMINAL_PROMPT=0", "GIT_LITERAL_PATHSPECS=1",
+	"GIT_NO_REPLACE_OBJECTS=1", "GIT_GRAFT_FILE=/dev/null", "GIT_NO_LAZY_FETCH=1", "GIT_ALLOW_PROTOCOL=",
 }
 
 // isPassedOn says whether git gets a variable that begins with GIT_.

@@ -39,7 +39,7 @@ var before, after = lines("\n", "a = 1", "b = 2"), lines("\n", "a = 1", "b = 3",
 
 // variants are the kinds of which another one has most; -short leaves them out.
 var variants = map[string]bool{
-	"core.autocrlf over committed CRLF": true, "CRLF without attributes": true, "filter set in info/attributes": true,
+	"core.autocrlf over committed CRLF": true, "CRLF without attributes": true,
 	"linked worktree of a bare repository": true, "inside a submodule": true, "packed, index version 4": true,
 	"objects borrowed from another repository": true, "worktreeConfig": true, "git directory elsewhere": true,
 	"assume-unchanged": true,
@@ -114,15 +114,6 @@ var kinds = []kind{
 		return site{dir: dir, path: "train.py", edit: after}
 	}},
 	{"pointer filter", pointerFilter},
-	{"filter set in info/attributes", func(t *testing.T) site {
-		dir := t.TempDir()
-		git(t, dir, "init", "-q")
-		configured(t, dir, "filter.rot.clean", "tr a-z b-za", "filter.rot.smudge", "tr b-za a-z")
-		write(t, dir, ".git/info/attributes", "*.py filter=rot\n")
-		commitFiles(t, dir, map[string]string{"train.py": before})
-
-		return site{dir: dir, path: "train.py", edit: after}
-	}},
 	{"exec bit set by the edit", func(t *testing.T) site {
 		return site{dir: repository(t, map[string]string{"run.sh": before}), path: "run.sh", edit: after, exec: true}
 	}},

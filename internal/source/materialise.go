@@ -14,7 +14,8 @@ import (
 // all files, with smudge filters, line endings, links and modes as in a fresh
 // clone with this repository's configuration, and whole even where the user's
 // checkout is sparse. Submodules become empty folders. A cancelled or failed
-// call leaves dir half full.
+// call leaves dir half full. CodeRepository: what git wrote is not what the commit has
+// (requireCommitted).
 func (o *Objects) Materialise(ctx context.Context, commit, dir string) error {
 	tree, err := o.Tree(ctx, commit)
 	if err != nil {
@@ -32,9 +33,21 @@ func (o *Objects) Materialise(ctx context.Context, commit, dir string) error {
 	}
 	defer s.removeFolder()
 
-	_, err = o.runOnScratch(ctx, s, dir, nil, "read-tree", "--reset", "-u", "--no-sparse-checkout", tree)
+	if _, err := o.runOnScratch(ctx, s, dir, nil, "read-tree", "--reset", "-u", "--no-sparse-checkout",
+		tree); err != nil {
+		return explainFilterFailure(err)
+	}
 
-	return explainFilterFailure(err)
+	files := map[string]entry{}
+	if err := o.walkTree(ctx, tree, "", func(path string, e entry) {
+		if e.hasContent() {
+			files[path] = e
+		}
+	}); err != nil {
+		return err
+	}
+
+	return o.requireCommitted(ctx, tree, files, dir)
 }
 
 // makeEmptyDir makes a folder and returns its absolute path. A folder that holds
@@ -126,12 +139,13 @@ func (o *Objects) checkOutFiles(ctx context.Context, tree string, paths []string
 		return explainFilterFailure(err)
 	}
 
-	// Git may leave a file out and yet succeed.
+	// Git may leave a file out and yet succeed: it is missed here.
+	files := map[string]entry{}
 	for _, path := range paths {
-		if _, err := os.Lstat(filepath.Join(dir, filepath.FromSlash(path))); err != nil {
-			return fmt.Errorf("check out %s: %w", path, err)
+		if files[path], err = o.entryInTree(ctx, tree, path); err != nil {
+			return err
 		}
 	}
 
-	return nil
+	return o.requireCommitted(ctx, tree, files, dir)
 }

@@ -107,22 +107,27 @@ func quoteGlob(path string) string {
 // readObject is the content of an object that must exist.
 func (o *Objects) readObject(ctx context.Context, kind plumbing.ObjectType, hash string) ([]byte, error) {
 	if content, ok := o.store.readObject(kind, hash); ok {
-		return content, nil
+		return content, requireHash(kind, hash, content)
 	}
 
 	content, err := o.git(ctx, nil, "cat-file", kind.String(), hash)
 	if isMissingObject(stderrOf(err)) {
-		return nil, research.Errorf(research.CodeNotFound, "name a commit of this repository", "there is no %s %s here",
-			kind, hash)
+		return nil, research.Errorf(research.CodeNotFound,
+			"name a commit of this repository; in a partial clone get the rest first: git fetch --refetch --no-filter",
+			"there is no %s %s here", kind, hash)
 	}
 
-	return content, err
+	if err != nil {
+		return nil, err
+	}
+
+	return content, requireHash(kind, hash, content)
 }
 
 // isMissingObject says whether cat-file failed since there is no such object.
 func isMissingObject(stderr string) bool {
 	return strings.Contains(stderr, "Not a valid object name") || strings.Contains(stderr, "bad file") ||
-		strings.Contains(stderr, "could not get object info")
+		strings.Contains(stderr, "could not get object info") || strings.Contains(stderr, "could not fetch")
 }
 
 // Tree is the hash of a commit's tree. CodeNotFound where there is no such commit.

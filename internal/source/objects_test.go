@@ -249,19 +249,26 @@ func TestRepositoryChangesUnderneath(t *testing.T) {
 	}
 }
 
-// TestPartialClone holds that objects which are not here yet are fetched.
+// TestPartialClone holds that what is here is worked with, that nothing is fetched
+// (a fetch runs what the configuration names), and that the error says how to fetch it.
 func TestPartialClone(t *testing.T) {
 	from := repository(t, map[string]string{"a/x": "1\n"})
 	commitFiles(t, from, map[string]string{"a/x": "2\n"})
 	git(t, from, "config", "uploadpack.allowFilter", "true")
 	dir := filepath.Join(t.TempDir(), "partial")
 	git(t, t.TempDir(), "clone", "-q", "--filter=tree:0", "file://"+from, dir)
+	ran := filepath.Join(t.TempDir(), "ran")
+	git(t, dir, "config", "remote.origin.uploadpack", "touch "+ran+"; git-upload-pack")
 	r, ctx := open(t, dir), t.Context()
 
 	first := must(r.Resolve(ctx, "HEAD~1"))(t)
-	if got := string(must(r.Blob(ctx, first, "a/x"))(t)); got != "1\n" {
-		t.Errorf("read %q", got)
+	_, err := r.Blob(ctx, first, "a/x")
+	wantCode(t, err, research.CodeNotFound, "git fetch --refetch")
+
+	if _, err := os.Stat(ran); err == nil {
+		t.Error("a fetch ran the configured command")
 	}
+
 	cycle(t, site{dir: dir, path: "a/x", edit: "3\n"})
 }
 

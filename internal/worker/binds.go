@@ -73,31 +73,52 @@ func (ws *workspace) existingFolders(named bool) (folders []string, err error) {
 	return folders, nil
 }
 
-// readBinds are the paths below the user's real home that the program names: a run's
-// HOME is another folder, so they appear there, read-only, under the same name.
-// Other paths outside the repository are where they always are.
-func (ws *workspace) readBinds() (binds []sandbox.Bind, err error) {
+// findReads finds what the program's `reads` names: the paths that runs are shown.
+// A run's HOME is another folder than the user's, so what lies below home appears
+// there too, read-only, under the same name: binds.
+func (ws *workspace) findReads() (paths []string, binds []sandbox.Bind, err error) {
 	for _, name := range ws.program().Reads {
-		rel, ok := strings.CutPrefix(name, "~/")
-		if !ok {
-			continue
+		path, home := name, ""
+
+		if rel, ok := strings.CutPrefix(name+"/", "~/"); ok {
+			if home, err = os.UserHomeDir(); err != nil {
+				return nil, nil, research.Errorf(research.CodeProgram, "set HOME",
+					"reads names %s, but there is no home: %w", name, err)
+			}
+
+			path = filepath.Join(home, filepath.FromSlash(rel))
 		}
 
-		home, err := os.UserHomeDir()
-		if err != nil {
-			return nil, research.Errorf(research.CodeProgram, "set HOME",
-				"reads names %s, but there is no home: %w", name, err)
+		if path == "/" {
+			return nil, nil, research.Errorf(research.CodeProgram, "name the folders in it that runs need",
+				"reads names %s, which is everything", name)
 		}
 
-		from := filepath.Join(home, filepath.FromSlash(rel))
-		if _, err := os.Stat(from); err != nil {
-			return nil, research.Errorf(research.CodeProgram, "create it, or take it off `reads`",
+		if _, err := os.Stat(path); err != nil {
+			return nil, nil, research.Errorf(research.CodeProgram, "create it, or take it off `reads`",
 				"reads names %s, which does not exist", name)
 		}
 
-		to := filepath.Join(ws.homeDir(), filepath.FromSlash(rel))
-		binds = append(binds, sandbox.Bind{From: from, To: to})
+		paths = append(paths, path)
+
+		if rel, ok := strings.CutPrefix(path, home+"/"); ok && home != "" {
+			binds = append(binds, sandbox.Bind{From: path, To: filepath.Join(ws.homeDir(), rel)})
+		}
 	}
 
-	return binds, nil
+	return paths, binds, nil
+}
+
+// findToolchains finds what the program's commands need beside the system's folders.
+// A carried environment leads to the interpreter that it was made with.
+func (ws *workspace) findToolchains() []string {
+	home, _ := os.UserHomeDir() // without one there is nothing in it to find
+	commands := []string{}
+
+	for _, bind := range ws.binds {
+		commands = append(commands, filepath.Join(bind.From, "bin"))
+	}
+
+	return sandbox.Toolchains(commandEnvironment(nil, ws.homeDir(), "", 0), home, commands,
+		[]string{ws.co.Repo.Root(), ws.dir})
 }

@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"time"
 
-	"ratchet/internal/checkout"
 	"ratchet/internal/fault"
 	"ratchet/internal/research"
 	"ratchet/internal/research/contract"
@@ -17,21 +15,13 @@ import (
 	"ratchet/sandbox"
 )
 
-// buildSides builds a version for each side. Each reads the caches of the one
-// before it, the first those of the incumbent, so that only differences are built.
+// buildSides builds a version for each side, after the start's.
 func (r *runner) buildSides(ctx context.Context, commits map[rules.Side]string) (reason string, err error) {
-	campaign, err := r.readCampaign(ctx)
-	if err != nil {
-		return "", err
+	if reason, err := r.buildStart(ctx, r.id); reason != "" || err != nil {
+		return reason, err
 	}
 
-	incumbent, err := r.space.makeVersion(ctx, campaign.Incumbent)
-	if err != nil {
-		return "", err
-	}
-
-	// Make the versions, from the oldest to the newest.
-	before, wanted := incumbent, []*version{}
+	var wanted []*version
 
 	for _, side := range []rules.Side{rules.Start, rules.Checkpoint, rules.Incumbent, rules.Candidate} {
 		commit, ok := commits[side]
@@ -39,20 +29,15 @@ func (r *runner) buildSides(ctx context.Context, commits map[rules.Side]string) 
 			continue
 		}
 
-		built, err := r.space.makeVersion(ctx, commit)
+		made, err := r.space.makeVersion(ctx, commit)
 		if err != nil {
 			return "", err
 		}
-
-		if built.dir != before.dir {
-			built.parent = before
-		}
-
-		r.versions[side], before = built, built
-		wanted = append(wanted, built)
+		r.versions[side] = made
+		wanted = append(wanted, made)
 	}
 
-	if err := r.removeUnused(ctx, append(wanted, incumbent)...); err != nil {
+	if err := r.removeUnused(ctx, wanted...); err != nil {
 		return "", err
 	}
 
@@ -63,6 +48,26 @@ func (r *runner) buildSides(ctx context.Context, commits map[rules.Side]string) 
 	}
 
 	return "", nil
+}
+
+// buildStart sets up and builds the campaign's start, once in each checkout and under each
+// contract: every version begins with what that leaves. reason says why it fails.
+func (r *runner) buildStart(ctx context.Context, id research.JobID) (reason string, err error) {
+	if reason, err := r.runSetup(ctx, id); reason != "" || err != nil {
+		return reason, err
+	}
+
+	start, err := r.space.makeVersion(ctx, r.space.campaign.Start)
+	if err != nil {
+		return "", err
+	}
+
+	reason, err = r.buildVersion(ctx, id, start)
+	if reason != "" && r.space.campaign.Incumbent != r.space.campaign.Start {
+		reason = "the start itself no longer builds: " + reason
+	}
+
+	return reason, err
 }
 
 // buildVersion builds a version once. The mark of success is a file, so that a
@@ -80,15 +85,20 @@ func (r *runner) buildVersion(ctx context.Context, id research.JobID, built *ver
 	}
 	defer lock.Release()
 
-	mark := filepath.Join(built.dir, "built")
-	if _, err := os.Stat(mark); err == nil {
+	// A build and its version are made from the same, so they have one stamp.
+	stamped, err := os.ReadFile(stampFile(built.dir))
+	if err != nil {
+		return "", fmt.Errorf("read a version's stamp: %w", err)
+	}
+
+	if stamp(stamped).isIn(built.builtMark()) {
 		built.built = true
 		return "", nil
 	}
 
 	// What a build left that failed or was killed.
 	for _, dir := range []string{built.build(), built.cache()} {
-		if err := checkout.RemoveTree(dir); err != nil {
+		if err := sandbox.RemoveTree(ctx, dir); err != nil {
 			return "", err
 		}
 	}
@@ -102,11 +112,11 @@ func (r *runner) buildVersion(ctx context.Context, id research.JobID, built *ver
 	}
 	built.built = true
 
-	if err := r.space.requireQuota(); err != nil {
+	if err := r.space.requireQuota(ctx); err != nil {
 		return "", err
 	}
 
-	return "", fault.At("workspace.mark", func() error { return os.WriteFile(mark, nil, 0o666) })
+	return "", fault.At("workspace.mark", func() error { return stamp(stamped).write(built.builtMark()) })
 }
 
 // checkVersion runs the program's check on a version, on a layer of its own.
@@ -120,27 +130,27 @@ func (r *runner) checkVersion(ctx context.Context, id research.JobID, built *ver
 	return r.runStep(ctx, id, built, stepCheck, check)
 }
 
-// runSetup runs the contract's setup once, on the start's tree. reason says why it
-// failed, "" if it did not.
+// runSetup runs the contract's setup once in each checkout, on the start's tree. reason
+// says why it failed, "" if it did not.
 func (r *runner) runSetup(ctx context.Context, id research.JobID) (reason string, err error) {
 	ws := r.space
+	made, dir := ws.stamps.setup, ws.setupDir()
 
-	mark := ws.setupDir() + ".done"
-	if _, err := os.Stat(mark); err == nil || ws.program().Setup == "" {
+	if ws.program().Setup == "" || made.isIn(stampFile(dir)) {
 		return "", nil
 	}
 
-	lock, err := sandbox.AcquireLock(ctx, ws.setupDir()+".lock", 0)
+	lock, err := sandbox.AcquireLock(ctx, dir+".lock", 0)
 	if err != nil {
 		return "", err
 	}
 	defer lock.Release()
 
-	if _, err := os.Stat(mark); err == nil { // another job did it meanwhile
+	if made.isIn(stampFile(dir)) { // another job did it meanwhile
 		return "", nil
 	}
 
-	if err := errors.Join(checkout.RemoveTree(ws.setupDir()), makeGoModuleCache()); err != nil {
+	if err := errors.Join(sandbox.RemoveTree(ctx, dir), makeGoModuleCache(), os.Mkdir(dir, 0o755)); err != nil {
 		return "", err
 	}
 
@@ -153,7 +163,7 @@ func (r *runner) runSetup(ctx context.Context, id research.JobID) (reason string
 		return reason, err
 	}
 
-	return "", os.WriteFile(mark, nil, 0o666)
+	return "", made.write(stampFile(dir))
 }
 
 // The steps: the commands of a program that are not measured.
@@ -175,7 +185,7 @@ func (r *runner) runStep(
 	}
 
 	if step == stepCheck && r.space.program().GPUs > 0 {
-		resources, err := r.acquireResources(ctx, 0)
+		resources, err := r.leaseGPUs(ctx)
 		if err != nil {
 			return "", err
 		}
@@ -191,7 +201,7 @@ func (r *runner) runStep(
 		return "", fmt.Errorf("run the %s: %w", step, err)
 	}
 	reason = r.space.describeStepFailure(built, step, spec, result)
-	r.space.discardLayers(spec)
+	r.space.discardLayers(ctx, spec)
 
 	end := history.StepEnd{Job: id, Step: step, Commit: built.commit, OK: reason == "", Reason: reason,
 		Wall: result.Wall.Seconds(), Bytes: result.Output.Bytes}
@@ -218,15 +228,10 @@ func (ws *workspace) stepSpec(built *version, step, command string) (sandbox.Spe
 
 	switch step {
 	case stepBuild:
-		inherited, err := ws.inheritCaches(built)
-		if err != nil {
-			return spec, err
-		}
-
 		spec.Views[0].Upper = built.build()
-		spec.Views[1].Lower, spec.Views[1].Upper = inherited, built.cache()
+		spec.Views[1].Lower, spec.Views[1].Upper = ws.startCaches(built), built.cache()
 	case stepSetup: // it fetches, into the folders where toolchains look for what was fetched
-		spec.Views[0].Upper = ws.setupDir()
+		spec.Views[0].Upper = treeIn(ws.setupDir())
 		spec.Network, spec.Writable = sandbox.NetworkOn, toolchainDirs()
 	}
 
@@ -247,18 +252,19 @@ func (ws *workspace) describeStepFailure(built *version, step string, spec sandb
 	result.Slept = 0 // nothing is measured here, and the deadline stood still meanwhile
 
 	if reason := describeFailure(spec, result); reason != "" {
-		return reason + offlineHint(spec, result)
+		return reason + offlineHint(spec, result) + ws.missedHint(spec, result)
 	}
 
 	switch step {
 	case stepCheck:
 		return ws.forbiddenChanges(result.Changes, true, false)
 	case stepBuild: // it may write files that are loaded as code, but none that replace the evaluator's
-		if reason := ws.forbiddenChanges(result.Changes, false, false); reason != "" {
+		changes := ws.newlyRestored(built, result.Changes)
+		if reason := ws.forbiddenChanges(changes, false, false); reason != "" {
 			return reason
 		}
 
-		return ws.plantedCode(built, result.Changes)
+		return ws.plantedCode(built, changes)
 	}
 
 	return ""

@@ -114,7 +114,7 @@ func (r *runner) startCalibration(
 func (r *runner) makeCalibrationRuns(
 	ctx context.Context, campaign *history.Campaign, calibration research.JobID,
 ) (rules.RuleState, error) {
-	if reason, err := r.runSetup(ctx, calibration); reason != "" || err != nil {
+	if reason, err := r.buildStart(ctx, calibration); reason != "" || err != nil {
 		return rules.RuleState{}, commandError(reason, err)
 	}
 

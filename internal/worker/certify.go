@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 
-	"ratchet/internal/checkout"
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
 	"ratchet/internal/research/rules"
@@ -38,7 +37,7 @@ func (w *worker) certifyHead(ctx context.Context) error {
 	// Fresh pairs of checkpoint and head, until the rule has decided.
 	rule, outlook := rules.NewAuto(campaign.Program), campaign.Outlook()
 	var observations []rules.Observation
-	defer w.endBlock()
+	defer w.slot.release()
 
 	for {
 		step := rule.NextPair(campaign.Rule, outlook, observations)
@@ -105,10 +104,12 @@ func (w *worker) recordCertificate(ctx context.Context, campaign *history.Campai
 	}
 
 	// Only then does the incumbent's ref move.
-	ref := source.RefUpdate{Name: checkout.RefName(campaign.Name, "incumbent"), New: end.Commit,
-		Old: campaign.Incumbent}
+	ref, _, err := w.MoveIncumbent(ctx, campaign, campaign.Incumbent, end.Commit)
+	if err != nil || ref == nil {
+		return err
+	}
 
-	return w.Repo.UpdateRefs(ctx, []source.RefUpdate{ref}, "ratchet: roll back")
+	return w.Repo.UpdateRefs(ctx, []source.RefUpdate{*ref}, "ratchet: roll back")
 }
 
 // commitRollback commits the checkpoint's tree on top of the incumbent.

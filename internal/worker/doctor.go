@@ -25,6 +25,7 @@ type Health struct {
 	Lacks      []string `json:"lacks"` // what this tier does not guarantee
 	Locks      string   `json:"locks"`
 	Storage    string   `json:"storage,omitempty"` // what is wrong with where the ledger lies
+	Sees       []string `json:"sees,omitempty"`    // what runs see beside the repository and the system's folders
 	Unseen     []string `json:"unseen,omitempty"`  // what of the caller's own no run can see, and why
 	GPUs       []string `json:"gpus,omitempty"`    // of a program that leases some: how each stands
 	Notify     []string `json:"notify,omitempty"`  // targets that can't work here, and why
@@ -137,6 +138,7 @@ func (h *Health) examine(ctx context.Context, scratch *scratchCampaign, canary b
 func (h *Health) noteMachine(space *workspace) error {
 	h.Tier = string(space.tier)
 	h.Gives, h.Lacks = sandbox.Promises(space.tier)
+	h.Sees = space.listSeen()
 	h.Unseen = unseenFolders(space.tier)
 
 	dir, shared, err := sandbox.LockDir()

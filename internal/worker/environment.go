@@ -76,11 +76,13 @@ func unseenFolders(tier sandbox.Tier) (lines []string) {
 	return lines
 }
 
-// toolchainDirs are the folders below the real home that toolchains need.
+// toolchainDirs are the folders below the real home that toolchains fetch into.
 func toolchainDirs() (dirs []string) {
 	for _, kv := range toolchainVariables() {
-		_, dir, _ := strings.Cut(kv, "=")
-		dirs = append(dirs, dir)
+		name, dir, _ := strings.Cut(kv, "=")
+		if slices.Contains([]string{"GOMODCACHE", "RUSTUP_HOME", "CARGO_HOME"}, name) {
+			dirs = append(dirs, dir)
+		}
 	}
 
 	return dirs
@@ -103,6 +105,9 @@ func toolchainVariables() (env []string) {
 	add("GOMODCACHE", goModuleCache(home))
 	add("RUSTUP_HOME", filepath.Join(home, ".rustup"))
 	add("CARGO_HOME", filepath.Join(home, ".cargo"))
+	add("VOLTA_HOME", filepath.Join(home, ".volta"))
+	add("ASDF_DATA_DIR", filepath.Join(home, ".asdf"))
+	add("MISE_DATA_DIR", filepath.Join(home, ".local", "share", "mise"))
 
 	return env
 }

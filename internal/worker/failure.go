@@ -26,6 +26,8 @@ func describeFailure(spec sandbox.Spec, result sandbox.Result) string {
 		return "exceeded its budget of " + describeLimit(result.Exceeded, spec)
 	case len(result.Survivors) > 0:
 		return fmt.Sprintf("processes survived the kill: %v", result.Survivors)
+	case result.Hidden != "":
+		return "void: " + result.Hidden + " (wait for children, or run where Ratchet can make a cgroup)"
 	case result.Killed:
 		return fmt.Sprintf("timeout: still running at the deadline, %s after its start (wall %s + grace %s)",
 			spec.Wall+spec.Grace, spec.Wall, spec.Grace)
@@ -37,6 +39,8 @@ func describeFailure(spec sandbox.Spec, result sandbox.Result) string {
 		return "command not found (exit 127)"
 	case result.Exit != 0:
 		return fmt.Sprintf("failed: exit code %d", result.Exit)
+	case result.Unlisted != "":
+		return result.Unlisted
 	}
 
 	return ""
@@ -48,7 +52,10 @@ func describeLimit(limit string, spec sandbox.Spec) string {
 	case "memory":
 		return fmt.Sprintf("memory (%d MiB)", spec.Memory>>20)
 	case "disk":
-		return fmt.Sprintf("disk (%d MiB written)", spec.Disk>>20)
+		return fmt.Sprintf("disk (%d MiB written, where each file, link and folder counts as 4 KiB at least)",
+			spec.Disk>>20)
+	case "depth":
+		return "depth (its folders are nested too deep)"
 	case "processes":
 		return fmt.Sprintf("processes (%d at a time)", spec.Processes)
 	case "cpu":

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"ratchet/internal/research/contract"
@@ -37,50 +38,18 @@ func (d *gpuDriver) close() {
 	}
 }
 
-// runResources is what a measured command has of the machine while it runs: the
-// measuring slot, or GPUs of its own, which do not share it.
+// runResources is what a command has of the machine's GPUs.
 type runResources struct {
-	slot   *sandbox.Lock // nil with GPUs, and where the block has it
-	lease  *gpu.Lease    // nil without GPUs
-	driver gpu.Driver    // the runner's; nil without GPUs
+	lease  *gpu.Lease // nil without GPUs, and when they were given back
+	driver gpu.Driver // the runner's; nil without GPUs
 }
 
-// acquireResources waits for what a measured command needs. Waiting counts against no
-// budget. The runs of one pair are a block: between them nobody else gets the slot,
-// so that both sides meet the same machine.
-func (r *runner) acquireResources(ctx context.Context, pair int) (*runResources, error) {
-	if r.space.program().GPUs > 0 {
-		return r.leaseGPUs(ctx)
-	}
-
-	if pair > 0 && r.block.pair == pair {
+// leaseGPUs waits for as many GPUs as the program asks for, which may be none.
+func (r *runner) leaseGPUs(ctx context.Context) (*runResources, error) {
+	if r.space.program().GPUs == 0 {
 		return &runResources{}, nil
 	}
-	r.endBlock()
 
-	slot, err := r.acquireSlot(ctx)
-	if err != nil || pair == 0 {
-		return &runResources{slot: slot}, err
-	}
-	r.block = block{pair: pair, slot: slot}
-
-	return &runResources{}, nil
-}
-
-// block is the pair of runs that has the measuring slot.
-type block struct {
-	pair int // 0 for none
-	slot *sandbox.Lock
-}
-
-// endBlock gives back the slot of the pair that was run last. Without one it does nothing.
-func (r *runner) endBlock() {
-	_ = r.block.slot.Release() // the lock falls with the file, whatever closing it says
-	r.block = block{}
-}
-
-// leaseGPUs waits for as many GPUs as the program asks for.
-func (r *runner) leaseGPUs(ctx context.Context) (*runResources, error) {
 	driver, err := r.gpus.open()
 	if err != nil {
 		return nil, err
@@ -99,15 +68,13 @@ func (r *runner) leaseGPUs(ctx context.Context) (*runResources, error) {
 	return &runResources{lease: lease, driver: driver}, err
 }
 
-// release gives back what was held. A GPU whose memory does not come back is
-// quarantined, which doctor reports.
-func (h *runResources) release(ctx context.Context) error {
-	if h.lease == nil {
-		return h.slot.Release()
+// release gives back the GPUs; a second call does nothing. A GPU whose memory does
+// not come back is quarantined, which doctor reports.
+func (h *runResources) release(ctx context.Context) {
+	if h.lease != nil {
+		_, _ = h.lease.Release(context.WithoutCancel(ctx), h.driver) // doctor shows what became of it
+		h.lease = nil
 	}
-	_, err := h.lease.Release(context.WithoutCancel(ctx), h.driver)
-
-	return err
 }
 
 // exposeGPUs lets spec reach the leased GPUs, and no others.
@@ -144,7 +111,7 @@ func (h *runResources) runWatched(
 		return sandbox.Run(ctx, spec)
 	}
 
-	devices := len(h.lease.Devices)
+	devices := len(h.lease.Devices) // End gives them back
 	limit := time.Duration(budget.GPU)
 	if limit > 0 { // the wall, or this, ends it gently first
 		limit += time.Duration(budget.Grace) * time.Duration(devices)
@@ -169,9 +136,15 @@ func (h *runResources) runWatched(
 		evidence, lost = watch.Run(watching)
 		seen <- evidence
 	}()
+
+	// What the run leaves is looked at later: by then others may have the GPUs.
+	var evidence gpu.Evidence
+	stopWatch := sync.OnceFunc(func() { end(); evidence = <-seen })
+	leave := spec.End
+	spec.End = func() { stopWatch(); leave() }
+
 	result, err := sandbox.Run(running, spec)
-	end()
-	evidence := <-seen
+	stopWatch()
 
 	if err != nil {
 		return result, err

@@ -48,6 +48,8 @@ func (ws *workspace) forbiddenChanges(changes []sandbox.Change, newCode, judged 
 		isNew := change.Kind == sandbox.Written
 
 		switch {
+		case tracked && change.Kind == sandbox.Restored:
+			forbidden = append(forbidden, change.Path+" (changed meanwhile and put back, or opened for writing)")
 		case tracked: // also a folder in the place of a file
 			forbidden = append(forbidden, change.Path)
 		case isNew && newCode && isCodeFile(change.Path),
@@ -61,6 +63,23 @@ func (ws *workspace) forbiddenChanges(changes []sandbox.Change, newCode, judged 
 	}
 
 	return "changed files that it may not: " + strings.Join(forbidden[:min(len(forbidden), 5)], ", ")
+}
+
+// newlyRestored are the changes of a version's build without the files that it puts back as
+// they were and that the start's build puts back too: build tools write what they
+// make anew, also where it is tracked and comes out the same.
+func (ws *workspace) newlyRestored(v *version, changes []sandbox.Change) []sandbox.Change {
+	start := ws.startVersion()
+	usual := start.dir != v.dir && checkout.IsDir(start.build())
+
+	return slices.DeleteFunc(slices.Clone(changes), func(change sandbox.Change) bool {
+		if change.Kind != sandbox.Restored || !usual {
+			return change.Kind == sandbox.Restored
+		}
+		_, err := os.Lstat(filepath.Join(start.build(), filepath.FromSlash(change.Path)))
+
+		return err == nil
+	})
 }
 
 // isWritable says whether the program lets its commands write there.
@@ -78,13 +97,13 @@ func isCodeFile(file string) bool {
 
 // plantedCode says what a version's build would have the evaluator load, "" if nothing.
 func (ws *workspace) plantedCode(v *version, changes []sandbox.Change) string {
-	start := ws.startVersionDir()
-	if ws.program().Measure == "" || start == "" || start == v.dir {
+	start := ws.startVersion()
+	if ws.program().Measure == "" || start.dir == v.dir {
 		return ""
 	}
 
 	fresh := slices.DeleteFunc(slices.Clone(changes), func(change sandbox.Change) bool {
-		_, err := os.Lstat(filepath.Join(start, "build", filepath.FromSlash(change.Path)))
+		_, err := os.Lstat(filepath.Join(start.build(), filepath.FromSlash(change.Path)))
 		return err == nil
 	})
 

@@ -77,6 +77,10 @@ var errMoved = errors.New("the incumbent moved")
 // prepareVersions builds candidate and incumbent, and checks the candidate. reason
 // says why the candidate is invalid, "" when it may be measured.
 func (r *runner) prepareVersions(ctx context.Context, experiment *history.Experiment) (reason string, err error) {
+	if reason, err := r.buildStart(ctx, experiment.Job()); reason != "" || err != nil {
+		return reason, err
+	}
+
 	incumbent, err := r.space.makeVersion(ctx, experiment.Parent)
 	if err != nil {
 		return "", err
@@ -86,7 +90,6 @@ func (r *runner) prepareVersions(ctx context.Context, experiment *history.Experi
 	if err != nil {
 		return "", err
 	}
-	candidate.parent = incumbent
 	r.versions[rules.Incumbent], r.versions[rules.Candidate] = incumbent, candidate
 
 	if err := r.removeUnused(ctx, incumbent, candidate); err != nil {
@@ -168,7 +171,7 @@ func (r *runner) compareVersions(
 
 	rule := rules.NewRule(campaign.Program)
 	var observations []rules.Observation
-	defer r.endBlock()
+	defer r.slot.release()
 
 	for {
 		step := rule.Next(campaign.Rule, r.outlook, observations)

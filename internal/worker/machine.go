@@ -1,11 +1,8 @@
 package worker
 
 import (
-	"cmp"
-	"context"
 	"encoding/json"
 	"fmt"
-	"os"
 	"runtime"
 	"strings"
 	"time"
@@ -64,25 +61,6 @@ func (m machine) changeSince(c *history.Campaign) string {
 	}
 
 	return strings.Join(changes, ", ")
-}
-
-// acquireSlot waits for the machine's measuring slot. Waiting counts against no budget.
-func (r *runner) acquireSlot(ctx context.Context) (*sandbox.Lock, error) {
-	waiting := func(place int, holder string) {
-		r.owner.reportPhase(fmt.Sprintf("waiting for the machine, place %d, held by %s", place,
-			cmp.Or(strings.TrimSpace(holder), "another run")))
-	}
-	var slot *sandbox.Lock
-
-	err := fault.At("machine.slot", func() (err error) {
-		slot, err = sandbox.AcquireSlot(ctx, "measure", r.space.program().Parallel, waiting)
-		return err
-	})
-	if err == nil {
-		err = slot.Write(fmt.Appendf(nil, "%s, pid %d\n", r.campaign, os.Getpid()))
-	}
-
-	return slot, err
 }
 
 // The machine counts as busy with something else when others take more than

@@ -67,7 +67,7 @@ func (w *worker) makeMeasuredRuns(ctx context.Context, measurement *history.Meas
 	}
 
 	var observations []rules.Observation
-	defer w.endBlock()
+	defer w.slot.release()
 
 	next := func() *rules.RunRequest {
 		return rules.NextMeasurementRun(measurement.JobStart, role, now.Rule.NoiseKind, observations)

@@ -62,6 +62,7 @@ const maxVoid = 3
 type attempt struct {
 	version   *version
 	spec      sandbox.Spec
+	load      *hostinfo.LoadMeter // from the command's start to its end
 	resources *runResources
 	scan      *contract.Scanner // reads the metric and the guards from the output that counts
 	result    sandbox.Result
@@ -87,8 +88,8 @@ func (r *runner) attemptRun(
 		return tried.run, err
 	}
 
-	var err error // the slot or the GPUs are held until the run, or its pair, is recorded
-	if tried.resources, err = r.acquireResources(ctx, want.Pair); err != nil {
+	var err error
+	if tried.resources, err = r.leaseGPUs(ctx); err != nil {
 		return tried.run, err
 	}
 	defer tried.resources.release(ctx)
@@ -97,21 +98,25 @@ func (r *runner) attemptRun(
 		return tried.run, err
 	}
 
-	r.owner.reportPhase(fmt.Sprintf("run %d (%s)%s", tried.run.Number, want.Role, r.halves.told))
-	r.space.prepareFiles(tried.spec)
-	load := hostinfo.StartLoad()
+	r.boundMeasuring(ctx, tried, &tried.spec, program.Measure == "")
 
 	tried.result, err = tried.resources.runWatched(ctx, tried.spec, program.Budget, &tried.run)
 	if err != nil {
+		r.slot.release()
 		return tried.run, fmt.Errorf("make a run: %w", err)
 	}
-	noteContention(&tried.run, load, tried.result)
+	noteContention(&tried.run, tried.load, tried.result)
 	tried.noteUsage()
 	if program.Budget.Cache == contract.CacheCold {
 		tried.run.Enforced["cache"] = r.space.describeCold()
 	}
 
-	if err := r.scoreRun(ctx, tried); err != nil {
+	err = r.scoreRun(ctx, tried)
+	if err != nil || !tried.run.Valid { // the block ends with it
+		r.slot.release()
+	}
+
+	if err != nil {
 		return tried.run, err
 	}
 
@@ -121,10 +126,41 @@ func (r *runner) attemptRun(
 	if tried.run.Output, err = r.Ledger.PutOutput(tried.output); err != nil {
 		return tried.run, err
 	}
-	r.space.discardLayers(tried.spec)
 	_, err = r.Ledger.Append(context.WithoutCancel(ctx), r.entry(history.KindRunFinished, r.compactRun(tried.run)))
+	r.space.discardLayers(ctx, tried.spec)
 
 	return tried.run, err
+}
+
+// boundMeasuring lets a command of the run have the machine from its start to its end,
+// and no longer: what it leaves is looked at when others may measure. isLast is for a
+// command that no evaluator follows.
+func (r *runner) boundMeasuring(ctx context.Context, tried *attempt, spec *sandbox.Spec, isLast bool) {
+	spec.Begin = func(ctx context.Context) error {
+		if err := r.holdMachine(ctx, tried.run); err != nil {
+			return err
+		}
+		r.owner.reportPhase(fmt.Sprintf("run %d (%s)%s", tried.run.Number, tried.run.Role, r.halves.told))
+
+		if tried.load == nil {
+			r.space.prepareFiles(*spec)
+			tried.load = hostinfo.StartLoad()
+		}
+
+		return nil
+	}
+
+	spec.End = func() {
+		tried.load.Stop()
+		r.owner.reportPhase(fmt.Sprintf("reading what run %d left", tried.run.Number))
+
+		if !isLast {
+			r.slot.pause()
+			return
+		}
+		r.leaveMachine(tried.run)
+		tried.resources.release(ctx)
+	}
 }
 
 // specifyRun sets the command that a run executes, and its limits.
@@ -140,6 +176,8 @@ func (r *runner) specifyRun(tried *attempt) (err error) {
 		return err
 	}
 	tried.spec.Wall, tried.spec.Grace = time.Duration(program.Budget.Wall), time.Duration(program.Budget.Grace)
+	tried.spec.CountCPU = program.Metric.From.Kind == "cpu"
+	tried.spec.CountMaxRSS = program.Metric.From.Kind == "max_rss"
 
 	if program.Measure == "" { // otherwise only what the evaluator prints counts
 		tried.spec.Sink = tried.scan
@@ -170,7 +208,7 @@ func (r *runner) scoreRun(ctx context.Context, tried *attempt) error {
 	}()
 
 	if run.Reason = describeFailure(tried.spec, tried.result); run.Reason != "" {
-		run.Reason += offlineHint(tried.spec, tried.result)
+		run.Reason += offlineHint(tried.spec, tried.result) + r.space.missedHint(tried.spec, tried.result)
 		return nil
 	}
 
@@ -184,7 +222,7 @@ func (r *runner) scoreRun(ctx context.Context, tried *attempt) error {
 		if err != nil {
 			return err
 		}
-		defer r.space.discardLayers(evaluator)
+		defer r.space.discardLayers(ctx, evaluator)
 
 		if err := r.runEvaluator(ctx, tried, evaluator); err != nil || run.Reason != "" {
 			return err
@@ -205,8 +243,11 @@ func (r *runner) runEvaluator(ctx context.Context, tried *attempt, spec sandbox.
 		return err
 	}
 
+	r.boundMeasuring(ctx, tried, &spec, true)
+
 	result, err := sandbox.Run(ctx, spec)
 	if err != nil {
+		r.slot.release()
 		return fmt.Errorf("run the evaluator: %w", err)
 	}
 
@@ -214,7 +255,9 @@ func (r *runner) runEvaluator(ctx context.Context, tried *attempt, spec sandbox.
 	tried.run.Bytes += result.Output.Bytes
 
 	reason := describeFailure(spec, result)
-	if reason == "" {
+	if reason != "" {
+		reason += r.space.missedHint(spec, result)
+	} else {
 		reason = r.space.forbiddenChanges(result.Changes, true, false)
 	}
 
@@ -248,8 +291,12 @@ func (ws *workspace) collectSamples(
 			result.MaxRSS)
 	case "file":
 		content, err := readInLayer(layer, checkout.JoinSlash(ws.folder, metric.From.Path))
-		if err != nil {
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
 			return nil, fmt.Sprintf("the run did not write %s, which holds the metric", metric.From.Path)
+		case err != nil:
+			return nil, fmt.Sprintf("%s, which holds the metric, can't be read: %s", metric.From.Path,
+				wording.ErrorLine(err))
 		}
 
 		if samples[metric.Name], err = contract.SampleFromFile(content, metric.From.Expr); err != nil {
@@ -263,7 +310,8 @@ func (ws *workspace) collectSamples(
 // maxMetricFile bounds what is read of a file that holds the metric, in bytes.
 const maxMetricFile = 16 << 20
 
-// readInLayer reads a file that a run wrote, never following a link out of its layer.
+// readInLayer reads a file that a run wrote: a regular one, which no link outside of its
+// layer leads to. It waits for nothing, whatever lies there.
 func readInLayer(layer, path string) ([]byte, error) {
 	root, err := os.OpenRoot(layer)
 	if err != nil {
@@ -271,17 +319,46 @@ func readInLayer(layer, path string) ([]byte, error) {
 	}
 	defer root.Close()
 
-	file, err := root.Open(filepath.FromSlash(path))
+	path = filepath.FromSlash(path)
+	if info, err := root.Stat(path); err != nil {
+		return nil, err
+	} else if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("it is no regular file but %s", describeType(info.Mode()))
+	}
+
+	// It is looked at again: a process that outlived the run may have exchanged it.
+	file, err := root.OpenFile(path, os.O_RDONLY|openNonblocking, 0)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
 
-	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
-		return nil, errors.Join(err, fs.ErrInvalid)
+	switch info, err := file.Stat(); {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("it is no regular file but %s", describeType(info.Mode()))
+	case info.Size() > maxMetricFile:
+		return nil, fmt.Errorf("it is larger than %d MiB", maxMetricFile>>20)
 	}
 
 	return io.ReadAll(io.LimitReader(file, maxMetricFile))
+}
+
+// describeType names what a mode is of, other than a regular file.
+func describeType(mode fs.FileMode) string {
+	switch {
+	case mode.IsDir():
+		return "a folder"
+	case mode&fs.ModeNamedPipe != 0:
+		return "a named pipe"
+	case mode&fs.ModeSocket != 0:
+		return "a socket"
+	case mode&fs.ModeDevice != 0:
+		return "a device"
+	}
+
+	return "something else"
 }
 
 // compactRun is the run as it is recorded: what enforced it is said once for all the

@@ -29,7 +29,7 @@ type runner struct {
 	seed         string        // secret: what the runs' seeds are made of
 	enforced     rules.Run     // the last one that was recorded with what enforced it
 	gpus         gpuDriver
-	block        block
+	slot         measuringSlot
 	halves       halves
 }
 

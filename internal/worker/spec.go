@@ -2,11 +2,12 @@ package worker
 
 import (
 	"cmp"
+	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
-	"ratchet/internal/checkout"
 	"ratchet/internal/research"
 	"ratchet/internal/research/contract"
 	"ratchet/sandbox"
@@ -26,11 +27,6 @@ func (ws *workspace) commandSpec(built *version, command string, seed uint64, wi
 			"make a run's folder: %w", err)
 	}
 
-	caches := ws.cacheLayers(built)
-	if checkout.IsDir(built.cache()) {
-		caches = append([]string{built.cache()}, caches...)
-	}
-
 	root, program := ws.co.Repo.Root(), ws.program()
 	repository := sandbox.View{
 		Root:  root,
@@ -40,7 +36,7 @@ func (ws *workspace) commandSpec(built *version, command string, seed uint64, wi
 	}
 	home := sandbox.View{
 		Root:  ws.homeDir(),
-		Lower: caches,
+		Lower: ws.cacheLayers(built),
 		Upper: filepath.Join(scratch, "home"),
 		Work:  filepath.Join(scratch, "homework"),
 	}
@@ -53,7 +49,8 @@ func (ws *workspace) commandSpec(built *version, command string, seed uint64, wi
 		Tier:      ws.tier,
 		Views:     []sandbox.View{repository, home},
 		Binds:     ws.binds,
-		Hidden:    ws.hiddenPaths(),
+		Shown:     ws.shown,
+		Hidden:    slices.Clip(ws.hidden),
 		Network:   sandbox.Network(program.Network),
 		Memory:    program.Budget.Memory,
 		Processes: program.Budget.Processes,
@@ -64,26 +61,28 @@ func (ws *workspace) commandSpec(built *version, command string, seed uint64, wi
 	}, nil
 }
 
-// discardLayers throws a command's own layers away.
-func (ws *workspace) discardLayers(spec sandbox.Spec) {
-	ws.removeRunDir(filepath.Dir(spec.Scratch))
+// discardLayers throws a command's own layers away. What is left when ctx ends goes
+// with the job's folder, or before the next job.
+func (ws *workspace) discardLayers(ctx context.Context, spec sandbox.Spec) {
+	ws.removeRunDir(ctx, filepath.Dir(spec.Scratch))
 }
 
-// hiddenPaths is what no command of a program may read: secrets of the user, the git
-// directory with the ledger, and what would tell which job and which side it runs in:
-// the other folders of the workspace, and the locks of the machine.
-func (ws *workspace) hiddenPaths() []string {
-	hidden := []string{ws.co.Repo.CommonDir(), ws.co.Repo.GitDir(), ws.co.Ledger.Dir(), ws.dir,
-		sandbox.SharedLocks}
-	if locks, _, err := sandbox.LockDir(); err == nil {
-		hidden = append(hidden, locks)
+// listHidden lists what no command of a program may read, though it should lie in
+// what it is shown: secrets of the user and the system, the git directory with the
+// ledger, other runs, and a home that lies in a system folder.
+func (ws *workspace) listHidden() []string {
+	hidden := []string{ws.co.Repo.CommonDir(), ws.co.Repo.GitDir(), ws.co.Ledger.Dir(), ws.dir}
+
+	home, err := os.UserHomeDir()
+	if err != nil {
+		home = "/nowhere"
 	}
 
-	if home, err := os.UserHomeDir(); err == nil {
-		hidden = append(hidden, sandbox.Secrets(home)...)
+	if real, err := filepath.EvalSymlinks(home); err == nil && sandbox.IsInSystem(real) {
+		hidden = append(hidden, real)
 	}
 
-	return hidden
+	return append(hidden, sandbox.Secrets(home)...)
 }
 
 // evaluatorSpec is the command `measure` on what a run left in the layer left. Its
@@ -96,10 +95,7 @@ func (ws *workspace) evaluatorSpec(v *version, seed uint64, left string) (sandbo
 	}
 	spec.Views[0].Lower = append([]string{left}, spec.Views[0].Lower...)
 
-	spec.Views[1].Lower = nil
-	if start := ws.startVersionDir(); start != "" && checkout.IsDir(filepath.Join(start, "cache")) {
-		spec.Views[1].Lower = []string{filepath.Join(start, "cache")}
-	}
+	spec.Views[1].Lower = ws.cacheLayers(ws.startVersion())
 
 	return spec, nil
 }

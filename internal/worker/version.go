@@ -2,9 +2,6 @@ package worker
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/json"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,13 +10,20 @@ import (
 	"ratchet/internal/checkout"
 	"ratchet/internal/research"
 	"ratchet/ledger"
+	"ratchet/sandbox"
 )
 
 // version is one commit of the campaign, as layers.
+//
+// Much that tools keep between builds goes by time and size: Python's bytecode, make,
+// ninja, cargo. So nothing that one version's build left reaches another's, but for
+// the start's: every build begins with the caches of the start's build, in the same
+// checkout and under the same contract. A version's own files are dated after all
+// that it begins with, and a whole second from every other version's, so that none
+// of it can be taken for current (dateFiles).
 type version struct {
 	commit string
 	dir    string
-	parent *version // whose caches its build reads; nil for none
 	built  bool
 }
 
@@ -29,68 +33,54 @@ func (v *version) build() string { return filepath.Join(v.dir, "build") }
 
 func (v *version) cache() string { return filepath.Join(v.dir, "cache") }
 
+// builtMark is the file that holds the version's stamp once its build has succeeded.
+func (v *version) builtMark() string { return filepath.Join(v.dir, "built") }
+
+// versionAt is the version of a commit with this tree, made or not.
+func (ws *workspace) versionAt(commit, tree string) *version {
+	return &version{commit: commit, dir: filepath.Join(ws.versionsDir(), ws.stamps.versionOf(tree).name())}
+}
+
+// startVersion is the version of the campaign's start, made or not.
+func (ws *workspace) startVersion() *version {
+	return ws.versionAt(ws.campaign.Start, ws.campaign.StartTree)
+}
+
 // makeVersion makes the layers of a commit that differs from the start only in the
-// edited files.
+// edited files. The start has to be set up and built before, see runner.buildStart.
 func (ws *workspace) makeVersion(ctx context.Context, commit string) (*version, error) {
 	tree, err := ws.co.Repo.Tree(ctx, commit)
 	if err != nil {
 		return nil, err
 	}
 
-	built := &version{commit: commit, dir: filepath.Join(ws.versionsDir(), ws.versionName(tree))}
-	if _, err := os.Stat(built.delta()); err == nil {
-		return built, nil
+	made, wanted := ws.versionAt(commit, tree), ws.stamps.versionOf(tree)
+	if wanted.isIn(stampFile(made.dir)) {
+		return made, nil
 	}
 
-	dir, err := ws.makeRunDir()
+	folder, err := ws.makeRunDir()
 	if err != nil {
 		return nil, err
 	}
-	defer ws.removeRunDir(dir)
+	defer ws.removeRunDir(ctx, folder)
 
-	tmp := filepath.Join(dir, "delta")
-	if err := os.Mkdir(tmp, 0o755); err != nil {
-		return nil, fmt.Errorf("make a version: %w", err)
+	tmp, err := makeFolder(folder, "version-", "delta")
+	if err != nil {
+		return nil, err
 	}
+	if tree != ws.campaign.StartTree {
+		delta := filepath.Join(tmp, "delta")
+		if _, err := ws.co.Repo.MaterialiseDelta(ctx, ws.campaign.Start, commit, delta); err != nil {
+			return nil, err
+		}
 
-	if commit != ws.campaign.Start {
-		if _, err := ws.co.Repo.MaterialiseDelta(ctx, ws.campaign.Start, commit, tmp); err != nil {
+		if err := dateFiles(ctx, ws, delta); err != nil {
 			return nil, err
 		}
 	}
 
-	if err := os.MkdirAll(built.dir, 0o755); err != nil {
-		return nil, fmt.Errorf("make a version: %w", err)
-	}
-
-	return built, ws.installDir(tmp, built.delta())
-}
-
-// versionName names a version's folder: by what it holds, the contract that it
-// was built under, and the path at which it was built.
-func (ws *workspace) versionName(tree string) string {
-	root := sha256.Sum256([]byte(ws.co.Repo.Root()))
-	return fmt.Sprintf("%s.%s.%x", tree[:20], ws.campaign.Digest[:8], root[:4])
-}
-
-// startVersionDir is the folder of the start's version, built under this contract at
-// whatever path; "" where there is none.
-func (ws *workspace) startVersionDir() string {
-	prefix := ws.campaign.StartTree[:20] + "." + ws.campaign.Digest[:8] + "."
-
-	entries, _ := os.ReadDir(ws.versionsDir())
-	for _, e := range entries {
-		if !strings.HasPrefix(e.Name(), prefix) {
-			continue
-		}
-
-		dir := filepath.Join(ws.versionsDir(), e.Name())
-		if _, err := os.Stat(filepath.Join(dir, "built")); err == nil {
-			return dir
-		}
-	}
-
-	return ""
+	return made, installFolder(tmp, made.dir, wanted)
 }
 
 // versionLayers are the version's read-only layers, topmost first.
@@ -98,57 +88,37 @@ func (ws *workspace) versionLayers(built *version, withBuild bool) (layers []str
 	if withBuild && ws.program().Build != "" {
 		layers = append(layers, built.build())
 	}
-	layers = append(layers, built.delta(), ws.baseDir())
+	layers = append(layers, built.delta(), treeIn(ws.baseDir()))
 
-	if ws.program().Setup != "" && checkout.IsDir(ws.setupDir()) {
-		layers = append(layers, ws.setupDir())
+	if ws.program().Setup != "" && checkout.IsDir(treeIn(ws.setupDir())) {
+		layers = append(layers, treeIn(ws.setupDir()))
 	}
 
 	return layers
 }
 
-// cacheLayers are the cache layers that a version's build may read, topmost first.
-func (ws *workspace) cacheLayers(v *version) []string {
-	text, err := os.ReadFile(filepath.Join(v.dir, "caches.json"))
-
-	var dirs []string
-	if err != nil || json.Unmarshal(text, &dirs) != nil {
+// startCaches are the cache layers that a version's build begins with.
+func (ws *workspace) startCaches(v *version) []string {
+	start := ws.startVersion()
+	if start.dir == v.dir || !checkout.IsDir(start.cache()) {
 		return nil
 	}
 
-	return slices.DeleteFunc(dirs, func(d string) bool { return !checkout.IsDir(d) })
+	return []string{start.cache()}
 }
 
-// maxCaches bounds the cache layers under a build: the oldest, which holds the
-// bulk, and the newest ones. A cache may miss; it may not be wrong.
-const maxCaches = 6
-
-// inheritCaches notes which caches v's build reads: its parent's own, then what its
-// parent read. The list is cut in the middle.
-func (ws *workspace) inheritCaches(built *version) ([]string, error) {
-	var dirs []string
-
-	if built.parent != nil {
-		if checkout.IsDir(built.parent.cache()) {
-			dirs = append(dirs, built.parent.cache())
-		}
-		dirs = append(dirs, ws.cacheLayers(built.parent)...)
+// cacheLayers are the cache layers that a version's commands see, topmost first.
+func (ws *workspace) cacheLayers(v *version) []string {
+	layers := ws.startCaches(v)
+	if checkout.IsDir(v.cache()) {
+		layers = append([]string{v.cache()}, layers...)
 	}
 
-	if len(dirs) > maxCaches {
-		dirs = append(dirs[:maxCaches-1], dirs[len(dirs)-1])
-	}
-
-	text, err := json.Marshal(dirs)
-	if err != nil {
-		return nil, err
-	}
-
-	return dirs, os.WriteFile(filepath.Join(built.dir, "caches.json"), text, 0o666)
+	return layers
 }
 
-// removeUnused removes every version that nothing needs: neither given, nor of an
-// open job, nor the incumbent or the checkpoint, nor read, for its caches, by one that is.
+// removeUnused removes every version that nothing needs: neither given, nor the
+// start, the incumbent or the checkpoint, nor of an open job.
 func (r *runner) removeUnused(ctx context.Context, given ...*version) error {
 	live, err := r.liveVersions(ctx)
 	if err != nil {
@@ -159,19 +129,11 @@ func (r *runner) removeUnused(ctx context.Context, given ...*version) error {
 		live = append(live, v.dir)
 	}
 
-	used := map[string]bool{}
-	for _, dir := range live {
-		used[dir] = true
-		for _, cache := range r.space.cacheLayers(&version{dir: dir}) {
-			used[filepath.Dir(cache)] = true
-		}
-	}
-
 	entries, _ := os.ReadDir(r.space.versionsDir())
 	for _, e := range entries {
 		path := filepath.Join(r.space.versionsDir(), e.Name())
-		if !used[strings.TrimSuffix(path, ".lock")] {
-			_ = checkout.RemoveTree(path)
+		if !slices.Contains(live, strings.TrimSuffix(path, ".lock")) {
+			_ = sandbox.RemoveTree(ctx, path)
 		}
 	}
 
@@ -196,9 +158,13 @@ func (r *runner) liveVersions(ctx context.Context) (dirs []string, err error) {
 
 	entries, _ := os.ReadDir(r.space.versionsDir())
 	for _, e := range entries {
-		isLive := func(tree string) bool { return strings.HasPrefix(e.Name(), tree[:20]+".") }
-		if slices.ContainsFunc(trees, isLive) {
-			dirs = append(dirs, filepath.Join(r.space.versionsDir(), strings.TrimSuffix(e.Name(), ".lock")))
+		dir := filepath.Join(r.space.versionsDir(), e.Name())
+		text, _ := os.ReadFile(stampFile(dir))
+		made := stamp(text)
+
+		isLive := func(tree string) bool { return made.has("tree", tree) }
+		if strings.HasPrefix(string(made), string(r.space.stamps.campaign)) && slices.ContainsFunc(trees, isLive) {
+			dirs = append(dirs, dir)
 		}
 	}
 
@@ -213,7 +179,7 @@ func (r *runner) liveTrees(ctx context.Context) (trees, commits []string, err er
 		if err != nil {
 			return err
 		}
-		trees, commits = []string{campaign.IncumbentTree, campaign.CheckpointTree}, nil
+		trees, commits = []string{campaign.StartTree, campaign.IncumbentTree, campaign.CheckpointTree}, nil
 
 		for _, id := range campaign.Open {
 			if id.Kind() == research.ExperimentJob {

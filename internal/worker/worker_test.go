@@ -78,7 +78,7 @@ func TestJudge(t *testing.T) {
 	cache, err := c.CacheDir()
 	c.must(err)
 
-	for pattern, want := range map[string]int{"base": 1, "setup.*.done": 1, "v/*/delta": 2, "v/*/built": 2,
+	for pattern, want := range map[string]int{"base.*/stamp": 1, "setup.*/stamp": 1, "v/*/delta": 2, "v/*/built": 2,
 		"runs/*": 0} {
 		found, err := filepath.Glob(filepath.Join(cache, "tiny", pattern))
 		c.must(err)

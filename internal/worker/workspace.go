@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"ratchet/internal/atomicfile"
 	"ratchet/internal/checkout"
@@ -22,29 +23,36 @@ import (
 
 // A campaign's workspace, below the user's cache folder:
 //
-//	base/                 the start commit's whole tree, made once, never written again
-//	setup.<contract>/     what the setup command added to it
-//	v/<tree>.<contract>/  a version: delta/ the edited files, build/ what its build
-//	                      made, cache/ what its build added to the caches of
-//	                      toolchains; a candidate and the keep commit made of it
-//	                      are one version
-//	home/                 the mount point of HOME inside a run
-//	runs/<random>/        a command's own layers, thrown away; its worker holds the lock
-//	                      runs/<random>.lock meanwhile
+//	base.NAME/tree   the start commit's whole tree, made once, never written again
+//	setup.NAME/tree  what the setup command added to it
+//	v/NAME/          a version: delta/ the edited files, build/ what its build made,
+//	                 cache/ what its build added to the caches of toolchains; a
+//	                 candidate and the keep commit made of it are one version
+//	times            the time that the latest version's files got
+//	home/            the mount point of HOME inside a run
+//	runs/<random>/   a command's own layers, thrown away; its worker holds the lock
+//	                 runs/<random>.lock meanwhile
+//
+// A NAME is the hash of what the folder is made from, and its file `stamp` says that
+// in full (stamp.go).
 //
 // What a run sees is, topmost first: its own fresh layer, build, delta, base,
-// setup; at the repository's own path. Only a kept version's cache is passed on. Of the
-// workspace itself a run sees its own folders, whose names say nothing: an edit that
-// could tell which job or which side it runs in could be slow in one of them alone.
+// setup; at the repository's own path. Of caches, a version's commands see its
+// own and the start's: no other version's, see version.go. Of the workspace itself a
+// run sees its own folders, whose names say nothing: an edit that could tell which job
+// or which side it runs in could be slow in one of them alone.
 type workspace struct {
 	co       *checkout.Checkout
 	campaign *history.Campaign // as it was when the workspace was opened
+	stamps   stamps
 	dir      string
 	folder   string                    // of the program, slash-separated, relative to the root
 	held     map[string]*sandbox.Lock  // the folders of this job's commands, in runs/
 	visible  map[string]*pagecache.Set // the files of a command's view, by what it is made of
 	tier     sandbox.Tier
 	binds    []sandbox.Bind      // folders outside the commit that runs see, read-only
+	shown    []string            // paths outside of all this that runs see: toolchains, and the program's reads
+	hidden   []string            // what of that they don't
 	unseen   []string            // dependency folders that exist but are not ignored, so that runs don't see them
 	tracked  map[string]string   // the start's tracked paths
 	siblings map[string][]string // their names by folder; nil until hasTrackedFile makes it
@@ -57,11 +65,17 @@ func openWorkspace(ctx context.Context, co *checkout.Checkout, campaign *history
 		return nil, err
 	}
 
-	dir := filepath.Join(cache, campaign.Name)
-	ws := &workspace{co: co, campaign: campaign, dir: dir, folder: checkout.SlashDir(campaign.ProgramPath),
-		held: map[string]*sandbox.Lock{}, visible: map[string]*pagecache.Set{}}
+	repository, err := checkout.RepositoryID(co)
+	if err != nil {
+		return nil, err
+	}
 
-	if err := ws.removeDeadRuns(); err != nil {
+	dir := filepath.Join(cache, campaign.Name)
+	ws := &workspace{co: co, campaign: campaign, stamps: newStamps(co, repository, campaign), dir: dir,
+		folder: checkout.SlashDir(campaign.ProgramPath), held: map[string]*sandbox.Lock{},
+		visible: map[string]*pagecache.Set{}}
+
+	if err := ws.removeDeadRuns(ctx); err != nil {
 		return nil, err
 	}
 
@@ -76,16 +90,16 @@ func openWorkspace(ctx context.Context, co *checkout.Checkout, campaign *history
 		return nil, err
 	}
 
-	carried, err := ws.carryBinds(ctx)
-	if err != nil {
+	if ws.binds, err = ws.carryBinds(ctx); err != nil {
 		return nil, err
 	}
+	ws.shown, ws.hidden = ws.findToolchains(), ws.listHidden()
 
-	read, err := ws.readBinds()
+	paths, binds, err := ws.findReads()
 	if err != nil {
 		return nil, err
 	}
-	ws.binds = append(carried, read...)
+	ws.shown, ws.binds = append(ws.shown, paths...), append(ws.binds, binds...)
 
 	if ws.tracked, err = co.Repo.TrackedFiles(ctx, campaign.Start); err != nil {
 		return nil, err
@@ -94,10 +108,17 @@ func openWorkspace(ctx context.Context, co *checkout.Checkout, campaign *history
 	return ws, ws.makeBase(ctx)
 }
 
-// close removes the layers of this job's commands.
+// closeLimit is how long the end of a job may wait for the removal of its runs' layers.
+const closeLimit = 5 * time.Second
+
+// close removes the layers of this job's commands. What takes too long is removed
+// before the next job.
 func (ws *workspace) close() {
+	ctx, stop := context.WithTimeout(context.Background(), closeLimit)
+	defer stop()
+
 	for dir := range ws.held {
-		ws.removeRunDir(dir)
+		ws.removeRunDir(ctx, dir)
 	}
 }
 
@@ -123,10 +144,12 @@ func (ws *workspace) makeRunDir() (dir string, err error) {
 	return dir, nil
 }
 
-// removeRunDir removes what makeRunDir made, and gives up its lock last.
-func (ws *workspace) removeRunDir(dir string) {
-	_ = checkout.RemoveTree(dir)
-	_ = os.Remove(dir + lockSuffix)
+// removeRunDir removes what makeRunDir made, and gives up its lock last. What is left
+// when ctx ends is removed before the next job.
+func (ws *workspace) removeRunDir(ctx context.Context, dir string) {
+	if sandbox.RemoveTree(ctx, dir) == nil {
+		_ = os.Remove(dir + lockSuffix)
+	}
 	_ = ws.held[dir].Release()
 	delete(ws.held, dir)
 }
@@ -137,7 +160,7 @@ const lockSuffix = ".lock"
 // program is the campaign's contract.
 func (ws *workspace) program() *contract.Program { return &ws.campaign.Program }
 
-func (ws *workspace) baseDir() string { return filepath.Join(ws.dir, "base") }
+func (ws *workspace) baseDir() string { return filepath.Join(ws.dir, "base."+ws.stamps.base.name()) }
 
 func (ws *workspace) homeDir() string { return filepath.Join(ws.dir, "home") }
 
@@ -145,15 +168,19 @@ func (ws *workspace) runsDir() string { return filepath.Join(ws.dir, "runs") }
 
 func (ws *workspace) versionsDir() string { return filepath.Join(ws.dir, "v") }
 
-// setupDir is what the contract's setup command made; another contract has another.
-func (ws *workspace) setupDir() string { return filepath.Join(ws.dir, "setup."+ws.campaign.Digest[:8]) }
+func (ws *workspace) setupDir() string { return filepath.Join(ws.dir, "setup."+ws.stamps.setup.name()) }
+
+// treeIn is the layer in a base's or a setup's folder.
+func treeIn(dir string) string { return filepath.Join(dir, "tree") }
 
 // detectTier is what this machine confines by, found out by trying: once a boot, user,
-// version of Ratchet and cache folder, since each of these may change the answer.
+// container, version of Ratchet and cache folder, since each of these may change the answer.
 func detectTier(ctx context.Context, co *checkout.Checkout, cache string) (sandbox.Tier, error) {
 	boot, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	key := fmt.Sprintf("%s %d %s %s", strings.TrimSpace(string(boot)), os.Getuid(), co.Opt.Version,
-		os.Getenv("RATCHET_TIER"))
+	users, _ := os.Readlink("/proc/self/ns/user")
+	mounts, _ := os.Readlink("/proc/self/ns/mnt")
+	key := fmt.Sprintf("%s %d %s %s %s %s", strings.TrimSpace(string(boot)), os.Getuid(), users, mounts,
+		co.Opt.Version, os.Getenv(sandbox.TierVariable))
 
 	path := filepath.Join(cache, "tier")
 	if b, err := os.ReadFile(path); err == nil && len(boot) > 0 {
@@ -173,42 +200,69 @@ func detectTier(ctx context.Context, co *checkout.Checkout, cache string) (sandb
 
 // makeBase checks out the start commit, once.
 func (ws *workspace) makeBase(ctx context.Context) error {
-	if _, err := os.Stat(ws.baseDir()); err == nil {
+	made := ws.stamps.base
+	if made.isIn(stampFile(ws.baseDir())) {
 		return nil
 	}
 
-	tmp, err := os.MkdirTemp(ws.dir, "base-")
+	folder, err := ws.makeRunDir()
 	if err != nil {
-		return research.Errorf(research.CodeStorage, "free space, or make the cache folder writable",
-			"make a workspace: %w", err)
+		return err
+	}
+	defer ws.removeRunDir(ctx, folder)
+
+	tmp, err := makeFolder(folder, "base-", "tree")
+	if err != nil {
+		return err
 	}
 
-	if err := ws.co.Repo.Materialise(ctx, ws.campaign.Start, tmp); err != nil {
+	if err := ws.co.Repo.Materialise(ctx, ws.campaign.Start, treeIn(tmp)); err != nil {
 		_ = checkout.RemoveTree(tmp)
 		return err
 	}
 
-	if err := os.Chmod(tmp, 0o755); err != nil {
+	return installFolder(tmp, ws.baseDir(), made)
+}
+
+// makeFolder makes a folder with an empty one in it.
+func makeFolder(below, prefix, inner string) (dir string, err error) {
+	if dir, err = os.MkdirTemp(below, prefix); err == nil {
+		err = errors.Join(os.Chmod(dir, 0o755), os.Mkdir(filepath.Join(dir, inner), 0o755))
+	}
+
+	if err != nil {
+		return "", research.Errorf(research.CodeStorage, "free space, or make the cache folder writable",
+			"make a folder of the workspace: %w", err)
+	}
+
+	return dir, nil
+}
+
+// installFolder stamps what was prepared in tmp and makes it the folder path, or
+// removes it where another worker was faster with the same. What lies there
+// without the stamp was made from something else, and is removed.
+func installFolder(tmp, path string, made stamp) error {
+	if err := made.write(stampFile(tmp)); err != nil {
 		return err
 	}
 
-	return ws.installDir(tmp, ws.baseDir())
-}
+	install := func() error { return os.Rename(tmp, path) }
 
-// installDir makes what was prepared in tmp the folder path, or removes it where
-// another worker was faster with the same.
-func (ws *workspace) installDir(tmp, path string) error {
-	err := fault.At("workspace.rename", func() error { return os.Rename(tmp, path) })
-	if err != nil && checkout.IsDir(path) {
+	err := fault.At("workspace.rename", install)
+	if err == nil || !checkout.IsDir(path) {
+		return err
+	}
+
+	if made.isIn(stampFile(path)) {
 		return checkout.RemoveTree(tmp)
 	}
 
-	return err
+	return errors.Join(checkout.RemoveTree(path), install())
 }
 
 // removeDeadRuns removes what dead workers left of their commands: the folders whose
 // lock nobody holds.
-func (ws *workspace) removeDeadRuns() error {
+func (ws *workspace) removeDeadRuns(ctx context.Context) error {
 	entries, err := os.ReadDir(ws.runsDir())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -226,7 +280,7 @@ func (ws *workspace) removeDeadRuns() error {
 			continue
 		}
 
-		removed := errors.Join(checkout.RemoveTree(dir), os.Remove(dir+lockSuffix), lock.Release())
+		removed := errors.Join(sandbox.RemoveTree(ctx, dir), os.Remove(dir+lockSuffix), lock.Release())
 		if removed != nil {
 			return removed
 		}
@@ -239,10 +293,14 @@ func (ws *workspace) removeDeadRuns() error {
 const cacheQuota = 20 << 30
 
 // requireQuota refuses to go on when the campaign's workspace holds too much.
-func (ws *workspace) requireQuota() error {
+func (ws *workspace) requireQuota(ctx context.Context) error {
 	var sum int64
 
 	err := filepath.WalkDir(ws.dir, func(_ string, d fs.DirEntry, err error) error {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+
 		if err != nil || !d.Type().IsRegular() {
 			return nil // a vanished file counts nothing
 		}

@@ -1,6 +1,7 @@
 package copies
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"maps"
@@ -16,19 +17,20 @@ import (
 
 // Collect moves what the run changed in the copies to the views' upper
 // folders. Call it once, when nothing of the run lives any more; the copies are
-// of no use afterwards.
-func (t *Tree) Collect() error {
+// of no use afterwards. It ends with ctx's error when ctx ends. A tree that can't be
+// listed for its own sake is a *layers.UnlistableError.
+func (t *Tree) Collect(ctx context.Context) error {
 	for i, v := range t.views {
 		if v.Upper == "" {
 			continue
 		}
 
 		c := collector{
-			tree: t, view: v, folder: t.folders[i], before: t.manifests[i],
+			ctx: ctx, tree: t, view: v, folder: t.folders[i], before: t.manifests[i],
 			closedModes: map[string]fs.FileMode{}, upperModes: map[string]fs.FileMode{},
 		}
 		if err := c.collectFolder("", v.Lower); err != nil {
-			return err
+			return layers.AsUnlistable(err)
 		}
 
 		if err := c.setUpperModes(); err != nil {
@@ -42,6 +44,7 @@ func (t *Tree) Collect() error {
 // collector turns one view's copy into its upper folder. In its methods rel is
 // a path relative to either.
 type collector struct {
+	ctx         context.Context
 	tree        *Tree
 	view        View
 	folder      string // the copy
@@ -70,6 +73,10 @@ func (c *collector) collectFolder(rel string, lower []string) error {
 	}
 
 	for _, name := range names {
+		if err := c.ctx.Err(); err != nil {
+			return err
+		}
+
 		old, err := layers.Lookup(lower, name)
 		if err != nil {
 			return err

@@ -67,7 +67,7 @@ func (f fixture) make(t *testing.T) *copies.Tree {
 func (f fixture) changes(t *testing.T, view int) string {
 	t.Helper()
 
-	changes, err := layers.ListChanges(f.views[view].Upper, f.views[view].Lower)
+	changes, err := layers.ListChanges(t.Context(), f.views[view].Upper, f.views[view].Lower)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +114,7 @@ func TestCollectNothing(t *testing.T) {
 	tree := f.make(t)
 	write(t, tree.Folders()[0], map[string]string{"deep/lib/lib.txt": "rewritten"})
 
-	if err := tree.Collect(); err != nil {
+	if err := tree.Collect(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 
@@ -140,7 +140,7 @@ func TestCollect(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	if err := tree.Collect(); err != nil {
+	if err := tree.Collect(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	defer os.Chmod(f.upper+"/new", 0o755)

@@ -73,9 +73,9 @@ func newMeter(w Watch) *meter {
 	return m
 }
 
-// look samples every device once. The last look, when the run is dead, is for
+// readCounters samples every device once. The last look, when the run is dead, is for
 // the energy alone.
-func (m *meter) look(last bool) error {
+func (m *meter) readCounters(last bool) error {
 	var treeMemory int64 // now, on all devices
 	used := false
 

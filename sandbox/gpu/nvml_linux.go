@@ -80,13 +80,13 @@ func openDriver() (Driver, error) {
 
 	d := &driver{open: true, has: has}
 
-	err = guard("start", func() nvml.Return { return nvml.Init() })
+	err = recoverPanic("start", func() nvml.Return { return nvml.Init() })
 	if err != nil {
 		return nil, research.Errorf(research.CodeUnsupported, "see whether nvidia-smi works, or set `gpus: 0`",
 			"the NVIDIA driver can't be used: %w", err)
 	}
 
-	err = guard("tell its version", func() (ret nvml.Return) {
+	err = recoverPanic("tell its version", func() (ret nvml.Return) {
 		d.version, ret = nvml.SystemGetDriverVersion()
 		return ret
 	})
@@ -123,9 +123,9 @@ func findCalls() (map[string]bool, error) {
 	return has, nil
 }
 
-// guard makes an error of whatever goes wrong in a call: go-nvml indexes with
+// recoverPanic makes an error of whatever goes wrong in a call: go-nvml indexes with
 // what the library returns, so a library that answers nonsense makes it panic.
-func guard(what string, call func() nvml.Return) (err error) {
+func recoverPanic(what string, call func() nvml.Return) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("ask the GPU driver to %s: it answered nonsense: %v", what, r)
@@ -194,7 +194,7 @@ func (d *driver) Close() error {
 
 	d.open = false
 
-	return guard("stop", func() nvml.Return { return nvml.Shutdown() })
+	return recoverPanic("stop", func() nvml.Return { return nvml.Shutdown() })
 }
 
 func (d *driver) Devices() (list []Device, err error) {
@@ -211,7 +211,7 @@ func (d *driver) Devices() (list []Device, err error) {
 func (d *driver) listDevices() ([]Device, error) {
 	var count int
 
-	err := guard("count GPUs", func() (ret nvml.Return) {
+	err := recoverPanic("count GPUs", func() (ret nvml.Return) {
 		count, ret = nvml.DeviceGetCount()
 		return ret
 	})
@@ -226,7 +226,7 @@ func (d *driver) listDevices() ([]Device, error) {
 	for i := range count {
 		var gpu nvml.Device
 
-		err := guard("find a GPU", func() (ret nvml.Return) {
+		err := recoverPanic("find a GPU", func() (ret nvml.Return) {
 			gpu, ret = nvml.DeviceGetHandleByIndex(i)
 			return ret
 		})
@@ -281,7 +281,7 @@ func (d *driver) describeInstance(instance, gpu nvml.Device) (Device, error) {
 
 	device.MIG = true
 
-	err = guard("number an instance", func() (ret nvml.Return) {
+	err = recoverPanic("number an instance", func() (ret nvml.Return) {
 		if device.Instance, ret = instance.GetGpuInstanceId(); ret == nvml.SUCCESS {
 			device.Compute, ret = instance.GetComputeInstanceId()
 		}
@@ -296,7 +296,7 @@ func (d *driver) describeInstance(instance, gpu nvml.Device) (Device, error) {
 func (d *driver) describeDevice(asked, gpu nvml.Device) (Device, error) {
 	device := Device{Driver: d.version}
 
-	err := guard("describe a GPU", func() (ret nvml.Return) {
+	err := recoverPanic("describe a GPU", func() (ret nvml.Return) {
 		if device.UUID, ret = asked.GetUUID(); ret != nvml.SUCCESS {
 			return ret
 		}
@@ -313,7 +313,7 @@ func (d *driver) describeDevice(asked, gpu nvml.Device) (Device, error) {
 		return device, err
 	}
 
-	err = guard("tell a GPU's memory", func() nvml.Return {
+	err = recoverPanic("tell a GPU's memory", func() nvml.Return {
 		memory, ret := asked.GetMemoryInfo()
 		device.Memory = int64(memory.Total)
 
@@ -336,7 +336,7 @@ func (d *driver) listInstances(gpu nvml.Device) (list []nvml.Device, inMIGMode b
 
 	mode, places := 0, 0
 
-	err := guard("tell the MIG mode", func() (ret nvml.Return) {
+	err := recoverPanic("tell the MIG mode", func() (ret nvml.Return) {
 		if mode, _, ret = gpu.GetMigMode(); ret == nvml.SUCCESS && mode == nvml.DEVICE_MIG_ENABLE {
 			places, ret = gpu.GetMaxMigDeviceCount()
 		}
@@ -350,7 +350,7 @@ func (d *driver) listInstances(gpu nvml.Device) (list []nvml.Device, inMIGMode b
 	for i := range places {
 		var instance nvml.Device
 
-		err := guard("find an instance", func() (ret nvml.Return) {
+		err := recoverPanic("find an instance", func() (ret nvml.Return) {
 			instance, ret = gpu.GetMigDeviceHandleByIndex(i)
 			return ret
 		})

@@ -48,7 +48,7 @@ func (d *driver) Sample(uuid string) (sample Sample, err error) {
 func (d *driver) sampleDevice(h handle) (Sample, error) {
 	sample := Sample{Utilisation: Unknown, Energy: Unknown, Clock: Unknown}
 
-	err := guard("tell the memory in use", func() nvml.Return {
+	err := recoverPanic("tell the memory in use", func() nvml.Return {
 		memory, ret := h.device.GetMemoryInfo()
 		sample.MemoryUsed = int64(memory.Used)
 
@@ -117,7 +117,7 @@ func (d *driver) callOptional(name string, call func() nvml.Return) error {
 		return nil
 	}
 
-	return guard("answer "+name, func() nvml.Return {
+	return recoverPanic("answer "+name, func() nvml.Return {
 		switch ret := call(); ret {
 		case nvml.ERROR_GPU_IS_LOST, nvml.ERROR_RESET_REQUIRED, nvml.ERROR_UNINITIALIZED, nvml.ERROR_DRIVER_NOT_LOADED:
 			return ret
@@ -150,7 +150,7 @@ func (d *driver) listProcesses(h handle) ([]Process, error) {
 
 	var computing, drawing []nvml.ProcessInfo
 
-	err := guard("list processes", func() (ret nvml.Return) {
+	err := recoverPanic("list processes", func() (ret nvml.Return) {
 		computing, ret = h.device.GetComputeRunningProcesses()
 		return ret
 	})

@@ -47,12 +47,12 @@ func (w Watch) Run(ctx context.Context) (Evidence, error) {
 		defer close(answers)
 
 		for last := range asks {
-			answers <- m.look(last)
+			answers <- m.readCounters(last)
 		}
 	}()
 
 	loop := watchLoop{Watch: w, meter: m, asks: asks, answers: answers}
-	loop.run(ctx)
+	loop.watchUntilEnd(ctx)
 	close(asks)
 	<-answers
 
@@ -86,21 +86,21 @@ type watchLoop struct {
 	reported bool  // Exceeded was called
 }
 
-// run looks every tick until ctx ends, and reports when the budget is exceeded.
-func (w *watchLoop) run(ctx context.Context) {
+// watchUntilEnd looks every tick until ctx ends, and reports when the budget is exceeded.
+func (w *watchLoop) watchUntilEnd(ctx context.Context) {
 	ticker := time.NewTicker(w.Every)
 	defer ticker.Stop()
-	w.look(false)
+	w.checkBudget(false)
 
 	for {
 		select {
 		case <-ctx.Done():
-			w.look(true)
+			w.checkBudget(true)
 			return
 		case <-w.deadline():
 			w.reportExceeded()
 		case <-ticker.C:
-			w.look(false)
+			w.checkBudget(false)
 		}
 	}
 }
@@ -123,9 +123,9 @@ func (w *watchLoop) reportExceeded() {
 	}
 }
 
-// look asks once, and goes on enforcing the budget until the answer comes,
+// checkBudget asks once, and goes on enforcing the budget until the answer comes,
 // which a slow driver may take a while for.
-func (w *watchLoop) look(last bool) {
+func (w *watchLoop) checkBudget(last bool) {
 	if w.lost != nil {
 		return
 	}

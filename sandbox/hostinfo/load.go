@@ -2,8 +2,8 @@ package hostinfo
 
 import "time"
 
-// LoadMeter measures how busy others kept the CPUs while something ran. It does
-// not change after StartLoad and may be asked by several goroutines.
+// LoadMeter measures how busy others kept the CPUs while something ran, from
+// StartLoad to Stop or, before that, until it is asked.
 //
 // Its answers are estimates:
 //   - The kernel counts in ticks of 10 ms a CPU, the run's own time is exact:
@@ -24,6 +24,10 @@ type LoadMeter struct {
 	started time.Time
 	before  cpuTime
 	ok      bool // before was read
+	stopped bool
+	elapsed time.Duration // from the start to Stop
+	after   cpuTime       // at Stop
+	afterOK bool          // after was read
 }
 
 // shortestLoad is the shortest time over which the load can be estimated.
@@ -44,17 +48,32 @@ func StartLoad() *LoadMeter {
 	return m
 }
 
+// Stop ends the time that is measured. Only the first call counts.
+func (m *LoadMeter) Stop() {
+	if m.stopped {
+		return
+	}
+
+	m.elapsed = time.Since(m.started)
+	m.after, m.afterOK = readCPUTime(m.cpus)
+	m.stopped = true
+}
+
 // Outside is the average number of CPUs that others kept busy since StartLoad,
 // at least 0; own is the CPU time, user and system, that the run's processes
 // used meanwhile. Not ok means that it can't be known: not on Linux, less than
 // 50 ms since the start, no usable /proc/stat, or a CPU came or went.
 func (m *LoadMeter) Outside(own time.Duration) (cpus float64, ok bool) {
-	elapsed := time.Since(m.started)
+	elapsed, now, ok := m.elapsed, m.after, m.afterOK
+	if !m.stopped {
+		elapsed = time.Since(m.started)
+		now, ok = readCPUTime(m.cpus)
+	}
+
 	if !m.ok || elapsed < shortestLoad {
 		return 0, false
 	}
 
-	now, ok := readCPUTime(m.cpus)
 	if !ok || now.all <= m.before.all {
 		return 0, false
 	}

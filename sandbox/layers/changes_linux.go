@@ -2,6 +2,7 @@ package layers
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"io/fs"
@@ -10,14 +11,19 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // ListChanges lists what an upper folder changes in the stack below it, sorted
-// by path. A file that was rewritten with the same content and mode is no change.
-func ListChanges(upper string, lower []string) ([]Change, error) {
-	var d differ
+// by path. It opens nothing but folders and regular files, and ends with ctx's error
+// when ctx ends. A tree that can't be listed for its own sake is an *UnlistableError.
+// Folders that their owner may not read are opened for the time of the listing:
+// nothing else may use them meanwhile.
+func ListChanges(ctx context.Context, upper string, lower []string) ([]Change, error) {
+	d := differ{ctx: ctx}
 	if err := d.compareFolder("", upper, lower); err != nil {
-		return nil, err
+		return nil, AsUnlistable(err)
 	}
 
 	slices.SortFunc(d.changes, func(a, b Change) int { return strings.Compare(a.Path, b.Path) })
@@ -27,12 +33,21 @@ func ListChanges(upper string, lower []string) ([]Change, error) {
 
 // differ collects changes. In its methods rel is a path relative to the upper
 // folder, with slashes, "" for that folder itself.
-type differ struct{ changes []Change }
+type differ struct {
+	ctx     context.Context
+	changes []Change
+}
 
 func (d *differ) add(rel, kind string) { d.changes = append(d.changes, Change{rel, kind}) }
 
 // compareFolder compares an upper folder with those below it.
 func (d *differ) compareFolder(rel, upper string, lower []string) error {
+	closeAgain, err := openClosedFolder(upper)
+	if err != nil {
+		return err
+	}
+	defer closeAgain()
+
 	entries, err := os.ReadDir(upper)
 	if err != nil {
 		return err
@@ -45,9 +60,13 @@ func (d *differ) compareFolder(rel, upper string, lower []string) error {
 	}
 
 	for _, e := range entries {
+		if err := d.ctx.Err(); err != nil {
+			return err
+		}
+
 		at := filepath.Join(upper, e.Name())
 
-		fi, err := os.Lstat(at)
+		fi, err := e.Info()
 		if err != nil {
 			return err
 		}
@@ -83,12 +102,14 @@ func (d *differ) compareEntry(rel, at string, fi fs.FileInfo, old Entry) error {
 		return err
 	}
 
-	same, err := isSameLeaf(at, fi, old)
+	same, err := d.isSameLeaf(at, fi, old)
 	if err != nil {
 		return err
 	}
 
-	if !same {
+	if same {
+		d.add(rel, Restored)
+	} else {
 		d.add(rel, Written)
 	}
 
@@ -114,6 +135,10 @@ func (d *differ) addContents(rel string, dirs []string) error {
 	}
 
 	for _, name := range names {
+		if err := d.ctx.Err(); err != nil {
+			return err
+		}
+
 		old, err := Lookup(dirs, name)
 		if err != nil {
 			return err
@@ -153,7 +178,7 @@ func (d *differ) addReplaced(rel, upper string, lower []string) error {
 }
 
 // isSameLeaf says whether a file or link still has its type, mode and content.
-func isSameLeaf(at string, fi fs.FileInfo, old Entry) (bool, error) {
+func (d *differ) isSameLeaf(at string, fi fs.FileInfo, old Entry) (bool, error) {
 	if old.Leaf == "" || old.Info.Mode() != fi.Mode() {
 		return false, nil
 	}
@@ -173,21 +198,21 @@ func isSameLeaf(at string, fi fs.FileInfo, old Entry) (bool, error) {
 			return false, nil
 		}
 
-		return hasSameContent(at, old.Leaf)
+		return d.hasSameContent(at, old.Leaf)
 	}
 
 	return false, nil
 }
 
 // hasSameContent compares two files byte by byte.
-func hasSameContent(pathA, pathB string) (bool, error) {
-	file, err := os.Open(pathA)
+func (d *differ) hasSameContent(pathA, pathB string) (bool, error) {
+	a, err := OpenRegular(pathA)
 	if err != nil {
 		return false, err
 	}
-	defer file.Close()
+	defer a.Close()
 
-	b, err := os.Open(pathB)
+	b, err := OpenRegular(pathB)
 	if err != nil {
 		return false, err
 	}
@@ -196,7 +221,11 @@ func hasSameContent(pathA, pathB string) (bool, error) {
 	bufA, bufB := make([]byte, 128<<10), make([]byte, 128<<10)
 
 	for {
-		n, errA := io.ReadFull(file, bufA)
+		if err := d.ctx.Err(); err != nil {
+			return false, err
+		}
+
+		n, errA := io.ReadFull(a, bufA)
 		m, errB := io.ReadFull(b, bufB)
 
 		if n != m || !bytes.Equal(bufA[:n], bufB[:m]) {
@@ -217,4 +246,48 @@ func ignoreEnd(err error) error {
 	}
 
 	return err
+}
+
+// OpenRegular opens a regular file to read it, and nothing else: of a link, a pipe or
+// a device it fails at once, without waiting and without an effect on it.
+func OpenRegular(path string) (*os.File, error) {
+	file, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return nil, err
+	}
+
+	if err := requireRegular(file); err != nil {
+		file.Close()
+		return nil, err
+	}
+
+	return file, nil
+}
+
+func requireRegular(file *os.File) error {
+	fi, err := file.Stat()
+	if err == nil && !fi.Mode().IsRegular() {
+		err = &os.PathError{Op: "open", Path: file.Name(), Err: fs.ErrInvalid}
+	}
+
+	return err
+}
+
+// openClosedFolder lets us look into a folder that its owner, who we are, may not read.
+// closeAgain gives it back the mode that it had.
+func openClosedFolder(dir string) (closeAgain func(), err error) {
+	fi, err := os.Lstat(dir)
+	if err != nil {
+		return nil, err
+	}
+
+	if os.Geteuid() == 0 || fi.Mode().Perm()&0o500 == 0o500 {
+		return func() {}, nil
+	}
+
+	if err := os.Chmod(dir, 0o700); err != nil {
+		return nil, err
+	}
+
+	return func() { _ = os.Chmod(dir, fi.Mode()) }, nil
 }

@@ -147,7 +147,7 @@ func copyLeaf(from, to string, fi fs.FileInfo) error {
 }
 
 func copyFile(from, to string, fi fs.FileInfo) error {
-	in, err := os.Open(from)
+	in, err := OpenRegular(from)
 	if err != nil {
 		return err
 	}

@@ -13,12 +13,14 @@ package layers
 // Change is one difference between a stack and an upper folder on top of it.
 type Change struct {
 	Path string // slash-separated, relative to the upper folder
-	Kind string // Written, Deleted or Dir
+	Kind string // Written, Restored, Deleted or Dir
 }
 
 // Kinds of changes.
 const (
 	Written = "written" // a file, link or other non-folder is new, or has other content, mode or type
-	Deleted = "deleted" // it is gone; a deleted folder is listed with everything that was in it
-	Dir     = "dir"     // a folder is new or has another mode
+	// it has the content and mode that it had, but was changed and put back meanwhile, or opened for writing
+	Restored = "restored"
+	Deleted  = "deleted" // it is gone; a deleted folder is listed with everything that was in it
+	Dir      = "dir"     // a folder is new or has another mode
 )

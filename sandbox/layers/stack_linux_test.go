@@ -84,7 +84,7 @@ func TestListChanges(t *testing.T) {
 	dirs := stack(t)
 	write(t, dirs[0], map[string]string{"dir/both": "middle"}) // the same content
 
-	changes, err := layers.ListChanges(dirs[0], dirs[1:])
+	changes, err := layers.ListChanges(t.Context(), dirs[0], dirs[1:])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +94,7 @@ func TestListChanges(t *testing.T) {
 		got = append(got, fmt.Sprintf("%s %s", c.Path, c.Kind))
 	}
 
-	const want = "dir dir, dir/new written, file written, gone deleted," +
+	const want = "dir dir, dir/both restored, dir/new written, file written, gone deleted," +
 		" opaque/hidden deleted, opaque/only written, was-dir written, was-dir/x deleted"
 	if list := strings.Join(got, ", "); list != want {
 		t.Errorf("got  %s\nwant %s", list, want)
@@ -106,9 +106,10 @@ func TestListChangesOfLeaves(t *testing.T) {
 		change func(lower, upper string) error
 		want   string
 	}{
-		"same link":  {func(_, upper string) error { return os.Symlink("a", upper+"/link") }, "[]"},
+		"same link":  {func(_, upper string) error { return os.Symlink("a", upper+"/link") }, "[{link restored}]"},
 		"other link": {func(_, upper string) error { return os.Symlink("b", upper+"/link") }, "[{link written}]"},
-		"same file":  {func(_, upper string) error { return os.WriteFile(upper+"/a", []byte("aaa"), 0o644) }, "[]"},
+		"same file": {func(_, upper string) error { return os.WriteFile(upper+"/a", []byte("aaa"), 0o644) },
+			"[{a restored}]"},
 		"same length": {func(_, upper string) error { return os.WriteFile(upper+"/a", []byte("aab"), 0o644) },
 			"[{a written}]"},
 		"other mode": {func(_, upper string) error { return os.WriteFile(upper+"/a", []byte("aaa"), 0o600) },
@@ -129,7 +130,7 @@ func TestListChangesOfLeaves(t *testing.T) {
 			t.Fatal(name, err)
 		}
 
-		changes, err := layers.ListChanges(upper, []string{lower})
+		changes, err := layers.ListChanges(t.Context(), upper, []string{lower})
 		if got := fmt.Sprint(changes); got != c.want || err != nil {
 			t.Errorf("%s: %s, %v, want %s", name, got, err, c.want)
 		}

@@ -1,7 +1,8 @@
 package meter
 
 import (
-	"io/fs"
+	"errors"
+	"math"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -9,7 +10,10 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"ratchet/sandbox/cgroup"
+	"ratchet/sandbox/layers"
 	"ratchet/sandbox/stage"
 )
 
@@ -21,11 +25,14 @@ const (
 	diskShare    = 10                     // a walk may take this part of the time
 	deletedPause = 500 * time.Millisecond // at least, between two searches for files that are open and deleted
 	blockSize    = 512                    // of the blocks that stat(2) counts
+	entryCost    = 4 << 10                // bytes that a file, link or folder counts as, at least: it needs an inode
 )
 
-// DiskLimit is what Watch and Exceeded call the limit on disk; see package
-// cgroup for the others.
-const DiskLimit = "disk"
+// What Watch and DiskExceeded call their limits; see package cgroup for the others.
+const (
+	DiskLimit  = "disk"
+	DepthLimit = "depth" // folders are nested deeper than layers.MaxDepth
+)
 
 // Limits are what a run may use; zero is no limit.
 type Limits struct {
@@ -96,8 +103,8 @@ func (m *Meter) Watch(pid int, begun, gone <-chan struct{}) string {
 			nextSearch = now.Add(max(deletedPause, diskShare*time.Since(now)))
 		}
 
-		if m.Disk()+deleted >= m.limits.Disk {
-			return DiskLimit
+		if limit := m.diskExceeded(deleted); limit != "" {
+			return limit
 		}
 
 		nextWalk = time.Now().Add(max(diskPause, diskShare*time.Since(now)))
@@ -129,27 +136,59 @@ func (m *Meter) GroupExceeded() string {
 // without a limit on it.
 func (m *Meter) MaxTree() int64 { return m.maxTree }
 
+// DiskExceeded is the limit on disk that the run has exceeded by now; "" if none.
+func (m *Meter) DiskExceeded() string { return m.diskExceeded(0) }
+
+// diskExceeded looks at what lies in the folders; deleted are bytes of files without a name.
+func (m *Meter) diskExceeded(deleted int64) string {
+	if m.limits.Disk == 0 {
+		return ""
+	}
+
+	used, err := m.sumFolders(m.limits.Disk + m.diskBase - deleted)
+	switch {
+	case errors.Is(err, layers.ErrTooDeep):
+		return DepthLimit
+	case used-m.diskBase+deleted >= m.limits.Disk:
+		return DiskLimit
+	}
+
+	return ""
+}
+
 // Disk is what the run's files take up in the folders now, in bytes.
 func (m *Meter) Disk() int64 {
-	var total int64
+	used, _ := m.sumFolders(math.MaxInt64)
+	return used - m.diskBase
+}
 
+// errEnough ends a walk that need not go on.
+var errEnough = errors.New("enough was seen")
+
+// sumFolders sums what lies in the folders, in bytes, until it is enough. Its error is
+// errEnough or layers.ErrTooDeep.
+func (m *Meter) sumFolders(enough int64) (total int64, err error) {
 	for _, folder := range m.folders {
-		filepath.WalkDir(folder, func(_ string, e fs.DirEntry, err error) error {
-			if err != nil {
-				return nil // it came and went, or can't be read
+		err := layers.Walk(folder, func(st *unix.Stat_t) error {
+			links := int64(1) // of a folder it counts what is in it
+
+			if st.Mode&unix.S_IFMT != unix.S_IFDIR {
+				links = max(int64(st.Nlink), 1)
 			}
 
-			if fi, err := e.Info(); err == nil && !e.IsDir() {
-				if st, ok := fi.Sys().(*syscall.Stat_t); ok {
-					total += st.Blocks * blockSize / int64(max(st.Nlink, 1))
-				}
+			total += max(st.Blocks*blockSize/links, entryCost)
+			if total >= enough {
+				return errEnough
 			}
 
 			return nil
 		})
+		if err != nil {
+			return total, err
+		}
 	}
 
-	return total - m.diskBase
+	return total, nil
 }
 
 // sumDeleted is what files take up that processes below pid hold open and that

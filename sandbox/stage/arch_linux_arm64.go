@@ -1,7 +1,11 @@
 package stage
 
-// The call that makes a socket, and the architecture as seccomp names it.
+// The two entries into the kernel as seccomp names them, where call has their
+// numbers, and calls that package syscall has no number of.
 const (
-	sysSocket = 198
-	auditArch = 0xc00000b7
+	nativeArch, compatArch     = 0xc00000b7, 0x40000028 // AArch64 and AArch32
+	nativeNumber, compatNumber = 2, 3
+	firstX32                   = 0 // there is no such thing
+
+	sysSeccomp, sysProcessVMReadv = 277, 270
 )

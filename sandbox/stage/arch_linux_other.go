@@ -3,4 +3,10 @@
 package stage
 
 // Elsewhere there is no filter, and the report says so.
-const sysSocket, auditArch = 0, 0
+const (
+	nativeArch, compatArch     = 0, 0
+	nativeNumber, compatNumber = 0, 0
+	firstX32                   = 0
+
+	sysSeccomp, sysProcessVMReadv = 0, 0
+)

@@ -6,28 +6,18 @@ import (
 	"syscall"
 )
 
-// mountCovers mounts what stands in for places of the host, and then shows
-// again, writable, what may be written. from and writable name the sources.
-func (s *stage) mountCovers(from, writable []string) error {
+// mountCovers mounts what the run sees of the host, and what stands in for places
+// of it. from names the sources.
+func (s *stage) mountCovers(from []string) error {
 	for i, c := range s.plan.Covers {
-		if c.isWritable() {
-			if err := s.makeMountPoint(c.Path, -1, ""); err != nil {
+		if c.isShown() {
+			if err := s.makeMountPoint(c.Path, -1, from[i]); err != nil {
 				return err
 			}
 		}
 
 		if err := c.mount(from[i]); err != nil {
 			return failed("cover", c.Path, err)
-		}
-	}
-
-	for i, path := range s.plan.Writable {
-		if err := s.makeMountPoint(path, -1, writable[i]); err != nil {
-			return err
-		}
-
-		if err := syscall.Mount(writable[i], path, "", syscall.MS_BIND|syscall.MS_REC, ""); err != nil {
-			return failed("bind at", path, err)
 		}
 	}
 
@@ -38,10 +28,23 @@ func (s *stage) mountCovers(from, writable []string) error {
 	return nil
 }
 
-// isWritable says whether the run gets something there that it may write to.
-func (c Cover) isWritable() bool { return c.Memory || c.From != "" }
+// isShown says whether the run gets something there.
+func (c Cover) isShown() bool { return c.Memory || c.From != "" }
 
-// mount mounts the cover; from names the host's folder that it shows, if any.
+// isWritable says whether the run gets something there that it may write to.
+func (c Cover) isWritable() bool { return c.isShown() && !c.ReadOnly }
+
+// source is what of the host must be open to mount the cover: for a file that is
+// hidden the null device. "" for memory.
+func (c Cover) source() string {
+	if c.isShown() {
+		return c.From
+	}
+
+	return os.DevNull
+}
+
+// mount mounts the cover; from names its source.
 func (c Cover) mount(from string) error {
 	const flags = syscall.MS_NOSUID | syscall.MS_NODEV
 
@@ -54,11 +57,15 @@ func (c Cover) mount(from string) error {
 
 		return syscall.Mount("tmpfs", c.Path, "tmpfs", flags, options)
 	case c.From != "":
-		return syscall.Mount(from, c.Path, "", syscall.MS_BIND, "")
+		if err := syscall.Mount(from, c.Path, "", syscall.MS_BIND|syscall.MS_REC, ""); err != nil || !c.ReadOnly {
+			return err
+		}
+
+		return setReadOnly(c.Path, true, true) // at once: no mount point may be made in it
 	}
 
 	fi, err := os.Stat(c.Path)
-	if os.IsNotExist(err) { // an outer cover hides it already
+	if os.IsNotExist(err) { // no outer cover shows it
 		return nil
 	}
 
@@ -70,28 +77,26 @@ func (c Cover) mount(from string) error {
 		return syscall.Mount("tmpfs", c.Path, "tmpfs", flags|syscall.MS_NOEXEC, "mode=555,size=64k,nr_inodes=1k")
 	}
 
-	return syscall.Mount("/dev/null", c.Path, "", syscall.MS_BIND, "")
+	return syscall.Mount(from, c.Path, "", syscall.MS_BIND, "")
 }
 
 // mountTerminals gives the run pseudo-terminals of its own. Where it can't, the
-// run sees the host's, and Landlock refuses to open them.
+// run has none.
 func (s *stage) mountTerminals() {
 	const flags = syscall.MS_NOSUID | syscall.MS_NOEXEC
 
-	if syscall.Mount("devpts", "/dev/pts", "devpts", flags, "newinstance,ptmxmode=0666,mode=620") != nil {
+	if s.makeMountPoint("/dev/pts", -1, "") != nil ||
+		syscall.Mount("devpts", "/dev/pts", "devpts", flags, "newinstance,ptmxmode=0666,mode=620") != nil {
 		return
 	}
 
-	if syscall.Mount("/dev/pts/ptmx", "/dev/ptmx", "", syscall.MS_BIND, "") == nil {
-		s.ownTerminals = true
-	}
+	s.ownTerminals = syscall.Symlink("pts/ptmx", "/dev/ptmx") == nil
 }
 
-// makeMountPoint makes a place to mount on where a cover hides it; everywhere
-// else the caller has made it. It becomes a file when source is given and is no
-// folder.
+// makeMountPoint makes a place to mount on in the run's own root; everywhere else
+// the caller has made it. It becomes a file when source is given and is no folder.
 func (s *stage) makeMountPoint(path string, inside int, source string) error {
-	if inside >= 0 || len(s.plan.Covers) == 0 {
+	if inside >= 0 || !s.plan.Confine {
 		return nil
 	}
 
@@ -152,16 +157,12 @@ func (s *stage) makeRestReadOnly() error {
 	}
 
 	for _, c := range s.plan.Covers {
-		if c.isWritable() {
-			if err := makeWritable(c.Path); err != nil {
-				return err
-			}
+		if !c.isWritable() {
+			continue
 		}
-	}
 
-	for _, path := range s.plan.Writable {
 		// Where the host has it read-only, it stays so.
-		if err := makeWritable(path); err != nil && err.(*stepError).errno != syscall.EPERM {
+		if err := makeWritable(c.Path); err != nil && (c.Memory || err.(*stepError).errno != syscall.EPERM) {
 			return err
 		}
 	}

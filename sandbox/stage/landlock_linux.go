@@ -18,7 +18,11 @@ const (
 	llRead     = 1 << 2
 	llList     = 1 << 3
 	llMakeChar = 1 << 6
+	llMakeDir  = 1 << 7
+	llMakeSock = 1 << 9
+	llMakeFIFO = 1 << 10
 	llMakeBlk  = 1 << 11
+	llMakeLink = 1 << 12
 	llRefer    = 1 << 13 // from ABI 2
 	llTruncate = 1 << 14 // from ABI 3
 	llIoctl    = 1 << 15 // from ABI 5
@@ -28,6 +32,9 @@ const (
 	llReadOnly = llExecute | llRead | llList
 	llOfFiles  = llExecute | llWrite | llRead | llTruncate | llIoctl // what a rule on a file may give
 )
+
+// sharedMemory is the folder of POSIX shared memory.
+const sharedMemory = "/dev/shm"
 
 // writableDevices are what every run may write to, besides its terminals.
 func writableDevices() []string {
@@ -48,9 +55,10 @@ func knownRights(abi int) uint64 {
 	return 1<<13 - 1
 }
 
-// makeLandlockRules makes the rules: read and execute everywhere but in Unread,
-// write where the plan says. It returns the ruleset's descriptor; 0 when the
-// kernel has no Landlock, which the report then says.
+// makeLandlockRules makes the rules: read and execute what the run's own root
+// shows or, without one, what the plan says; write where the plan says. It returns
+// the ruleset's descriptor; 0 when the kernel has no Landlock, which the report
+// then says.
 func (s *stage) makeLandlockRules() (int, error) {
 	const askABI = 1
 
@@ -76,14 +84,25 @@ func (s *stage) makeLandlockRules() (int, error) {
 
 	rules := ruleset{fd: int(fd), handled: attr[0]}
 
-	// Root without capabilities still owns the disks' devices, and so every file.
-	if err := rules.allowReading(append([]string{"/dev"}, s.plan.Unread...)); err != nil {
-		return 0, err
+	readable := s.plan.Readable
+	if s.plan.Namespaces {
+		readable = []string{"/"}
 	}
 
-	const all = 1<<63 - 1
+	for _, path := range readable {
+		if err := rules.allowReading(path, s.plan.Unread); err != nil {
+			return 0, err
+		}
+	}
+
+	const all = 1<<63 - 1&^(llMakeChar|llMakeBlk)
 	for _, path := range s.listWritable() {
-		if err := rules.allow(path, all&^(llMakeChar|llMakeBlk)); err != nil {
+		rights := uint64(all)
+		if path == sharedMemory && !s.plan.Namespaces { // the host's: only what can be removed after the run
+			rights &^= llMakeDir | llMakeSock | llMakeFIFO | llMakeLink
+		}
+
+		if err := rules.allow(path, rights); err != nil {
 			return 0, err
 		}
 	}
@@ -188,43 +207,39 @@ func (r ruleset) allow(path string, rights uint64) error {
 	return nil
 }
 
-// allowReading lets everything be read and executed but what lies in unread.
-// Rules only ever give, so on the way down to such a place its neighbours get
-// the rights one by one; names can be listed everywhere.
-func (r ruleset) allowReading(unread []string) error {
-	if err := r.allow("/", llList); err != nil {
+// allowReading lets path be read and executed but for what lies in unread. Rules
+// only ever give, so on the way down to such a place its neighbours get the rights
+// one by one; the names there can be listed.
+func (r ruleset) allowReading(path string, unread []string) error {
+	holdsUnread := false
+
+	for _, place := range unread {
+		if place == path {
+			return nil
+		}
+
+		holdsUnread = holdsUnread || len(place) > len(path) && place[:len(path)+1] == path+"/"
+	}
+
+	if !holdsUnread {
+		return r.allow(path, llReadOnly)
+	}
+
+	if err := r.allow(path, llList); err != nil {
 		return err
 	}
 
-	return r.allowReadingIn("/", unread)
-}
-
-// allowReadingIn gives the rights to everything in dir, which ends in a slash,
-// that holds nothing unread.
-func (r ruleset) allowReadingIn(dir string, unread []string) error {
-	entries, err := os.ReadDir(dir)
+	entries, err := os.ReadDir(path)
 	if err != nil {
 		return nil // what can't be listed stays closed
 	}
 
 	for _, e := range entries {
-		path := dir + e.Name()
-		isUnread, holdsUnread := false, false
-
-		for _, place := range unread {
-			isUnread = isUnread || place == path
-			holdsUnread = holdsUnread || len(place) > len(path) && place[:len(path)+1] == path+"/"
+		if e.Type()&os.ModeSymlink != 0 { // a link's target has its own rule
+			continue
 		}
 
-		switch {
-		case isUnread || e.Type()&os.ModeSymlink != 0: // a link's target has its own rule
-		case holdsUnread:
-			err = r.allowReadingIn(path+"/", unread)
-		default:
-			err = r.allow(path, llReadOnly)
-		}
-
-		if err != nil {
+		if err := r.allowReading(path+"/"+e.Name(), unread); err != nil {
 			return err
 		}
 	}

@@ -17,9 +17,10 @@ const (
 	privateRecursive = syscall.MS_PRIVATE | syscall.MS_REC
 )
 
-// mountAll puts the run's file system together: covers, what may be written, the
-// views, what is carried, a /proc of the new PID namespace; and then, when the
-// run is confined, it makes all the rest read-only.
+// mountAll puts the run's file system together: when the run is confined an empty
+// root, links and covers in it; the views, what is carried, a /proc of the new PID
+// namespace; and then, when the run is confined, it makes all the rest read-only
+// and lets the host's root go.
 //
 // Every source is opened before the first mount, because a view or a cover may
 // hide the places that other layers lie in, and is then named by its
@@ -45,12 +46,7 @@ func (s *stage) mountAll() error {
 		return err
 	}
 
-	writable, err := openAll(len(s.plan.Writable), func(i int) string { return s.plan.Writable[i] })
-	if err != nil {
-		return err
-	}
-
-	from, err := openAll(len(s.plan.Covers), func(i int) string { return s.plan.Covers[i].From })
+	from, err := openAll(len(s.plan.Covers), func(i int) string { return s.plan.Covers[i].source() })
 	if err != nil {
 		return err
 	}
@@ -59,7 +55,14 @@ func (s *stage) mountAll() error {
 		return failed("enter", "/proc/self/fd", err)
 	}
 
-	if err := s.mountCovers(from, writable); err != nil {
+	oldRoot := -1
+	if s.plan.Confine {
+		if oldRoot, err = s.enterOwnRoot(); err != nil {
+			return err
+		}
+	}
+
+	if err := s.mountCovers(from); err != nil {
 		return err
 	}
 
@@ -79,6 +82,10 @@ func (s *stage) mountAll() error {
 		return failed("enter", "/", err)
 	}
 
+	if err := s.makeMountPoint("/proc", -1, ""); err != nil {
+		return err
+	}
+
 	const flags = syscall.MS_NOSUID | syscall.MS_NODEV | syscall.MS_NOEXEC
 	if err := syscall.Mount("proc", "/proc", "proc", flags, ""); err != nil {
 		return failed("mount", "/proc", err)
@@ -88,7 +95,58 @@ func (s *stage) mountAll() error {
 		return nil
 	}
 
-	return s.makeRestReadOnly()
+	if err := s.makeRestReadOnly(); err != nil {
+		return err
+	}
+
+	return leaveOldRoot(oldRoot)
+}
+
+// enterOwnRoot makes an empty root for the run and enters it. The host's root,
+// whose descriptor it returns, stays reachable by descriptors alone, so that what
+// was opened before can still be mounted. The working directory does not change.
+func (s *stage) enterOwnRoot() (oldRoot int, err error) {
+	if oldRoot, err = openPath("/"); err != nil {
+		return -1, failed("open", "/", err)
+	}
+
+	const flags = syscall.MS_NOSUID | syscall.MS_NODEV
+	if err := syscall.Mount("tmpfs", s.plan.Root, "tmpfs", flags, "mode=755"); err != nil {
+		return -1, failed("mount the run's root at", s.plan.Root, err)
+	}
+
+	if err := syscall.PivotRoot(s.plan.Root, s.plan.Root); err != nil {
+		return -1, failed("enter the run's root at", s.plan.Root, err)
+	}
+
+	for _, l := range s.plan.Links {
+		if err := os.MkdirAll(parentOf(l.Path), 0o755); err != nil {
+			return -1, failed("make", parentOf(l.Path), err)
+		}
+
+		if err := syscall.Symlink(l.Target, l.Path); err != nil {
+			return -1, failed("link", l.Path, err)
+		}
+	}
+
+	return oldRoot, nil
+}
+
+// leaveOldRoot takes the host's root, and all that is mounted in it, out of the run.
+func leaveOldRoot(oldRoot int) error {
+	if err := syscall.Fchdir(oldRoot); err != nil {
+		return failed("enter", "the host's root", err)
+	}
+
+	if err := syscall.Unmount(".", syscall.MNT_DETACH); err != nil {
+		return failed("leave", "the host's root", err)
+	}
+
+	if err := os.Chdir("/"); err != nil {
+		return failed("enter", "/", err)
+	}
+
+	return nil
 }
 
 // openAll opens n places and names them by their descriptors; "" stays "".

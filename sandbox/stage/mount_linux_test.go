@@ -40,7 +40,7 @@ func confinedPlan(t *testing.T, base, script string) *stage.Plan {
 	t.Helper()
 	tree(t, base, "repo/", "lower/main.txt", "lower/in/", "lower/carry/", "lower/link-target/", "upper/", "work/",
 		"inner-lower/x", "inner-upper/", "inner-work/", "lib/lib.txt", "private/", "named/", "secret/key",
-		"secret-file", "shm/")
+		"secret-file", "shm/", "root/", "unseen/file")
 
 	plan := &stage.Plan{
 		Namespaces: true, UserXattr: os.Geteuid() != 0, Dir: base + "/repo", Argv: shell(script), Confine: true,
@@ -51,16 +51,52 @@ func confinedPlan(t *testing.T, base, script string) *stage.Plan {
 				Work: base + "/inner-work"},
 		},
 		Binds: []stage.Bind{{From: base + "/lib", To: base + "/repo/carry"}},
-		Covers: []stage.Cover{{Path: base + "/private", From: base + "/shm"}, {Path: base + "/secret"},
-			{Path: base + "/secret-file"}, {Path: base + "/shm", Memory: true, Size: 1 << 20}},
-		Writable: []string{base + "/named"},
+		Root:  base + "/root",
+		Covers: []stage.Cover{{Path: base, From: base, ReadOnly: true}, {Path: base + "/named", From: base + "/named"},
+			{Path: base + "/private", From: base + "/shm"}, {Path: base + "/secret"}, {Path: base + "/secret-file"},
+			{Path: base + "/shm", Memory: true, Size: 1 << 20}, {Path: base + "/unseen/not-there"}},
+	}
+
+	for _, path := range []string{"/bin", "/dev/null", "/lib", "/lib64", "/usr"} {
+		if target, err := os.Readlink(path); err == nil {
+			plan.Links = append(plan.Links, stage.Link{Path: path, Target: target})
+		} else if _, err := os.Stat(path); err == nil {
+			plan.Covers = append(plan.Covers, stage.Cover{Path: path, From: path, ReadOnly: true})
+		}
 	}
 
 	if dir := coverDir(); dir != "" {
-		plan.Writable = append(plan.Writable, dir)
+		plan.Covers = append(plan.Covers, stage.Cover{Path: dir, From: dir})
 	}
 
 	return plan
+}
+
+// The host's root is gone from a confined run, and its own can't be written.
+func TestOwnRoot(t *testing.T) {
+	base := t.TempDir()
+	plan := confinedPlan(t, base, "ls /; ls /etc /proc/1/root/etc; mkdir /new; cat /proc/self/mountinfo")
+	_, output := startConfined(t, plan)
+
+	if strings.Contains(output, "passwd") || strings.Contains(output, "hostname") {
+		t.Errorf("/etc is seen, which the plan does not name:\n%s", output)
+	}
+
+	if _, mounts, _ := strings.Cut(output, "mkdir"); strings.Contains(mounts, " / / ") != strings.Contains(mounts,
+		" / / ro") || !strings.Contains(mounts, " / / ro") {
+		t.Errorf("another root than its own, read-only:\n%s", output)
+	}
+}
+
+// startConfined runs the plan to its end in namespaces.
+func startConfined(t *testing.T, plan *stage.Plan) (started *stage.Message, output string) {
+	t.Helper()
+
+	p := start(t, plan, namespaces(syscall.CLONE_NEWNET))
+	started = p.next(stage.Started)
+	_, output = p.end()
+
+	return started, output
 }
 
 // A confined run sees its views and can write there and where the plan says,
@@ -83,14 +119,11 @@ func TestConfine(t *testing.T) {
 		"try lower 'echo new > ../lower/new.txt'",
 		"try first 'test $(ls /proc | grep -c \"^[0-9]\") -lt 20'",
 	}, "\n")
-	p := start(t, confinedPlan(t, base, script), namespaces(syscall.CLONE_NEWNET))
-	m := p.next(stage.Started)
+	m, output := startConfined(t, confinedPlan(t, base, script))
 
 	if how := enforced(m, "files"); !strings.HasPrefix(how, "enforced by read-only mounts") {
 		t.Errorf("files: %q", how)
 	}
-
-	_, output := p.end()
 
 	const want = "lower/main.txtinner-lower/xlib/lib.txt view:yes inner:yes carry:no named:yes private:yes memory:yes" +
 		" null:yes outside:no secret:no secret-file:no lower:no first:yes"
@@ -143,12 +176,14 @@ func TestNetwork(t *testing.T) {
 // Without namespaces Landlock alone keeps a run in.
 func TestLandlock(t *testing.T) {
 	base := t.TempDir()
-	tree(t, base, "view/", "named/", "secret/key", "outside/")
+	tree(t, base, "view/", "named/", "secret/key", "outside/file", "shown/file", "shown/secret/key")
 
 	plan := &stage.Plan{Confine: true, Dir: base + "/view", Argv: shell(strings.Join([]string{
 		"echo x > in.txt && echo view", "echo x > ../named/x && echo named", "echo x > ../outside/x && echo outside",
-		"cat ../secret/key && echo secret", "cat /etc/passwd > /dev/null && echo read",
-	}, "\n")), Writable: []string{base + "/named", base + "/view"}, Unread: []string{base + "/secret"}}
+		"cat ../secret/key && echo secret", "cat ../shown/file > /dev/null && echo read",
+		"cat ../shown/secret/key && echo inner", "cat ../outside/file && echo unnamed",
+	}, "\n")), Writable: []string{base + "/named", base + "/view"}, Unread: []string{base + "/shown/secret"},
+		Readable: []string{"/bin", "/dev", "/etc", "/lib", "/lib64", "/usr", base + "/shown"}}
 	if dir := coverDir(); dir != "" {
 		plan.Writable = append(plan.Writable, dir)
 	}
@@ -165,7 +200,7 @@ func TestLandlock(t *testing.T) {
 		}
 	}
 
-	for _, what := range []string{"outside", "secret"} {
+	for _, what := range []string{"outside", "secret", "inner", "unnamed"} {
 		if strings.Contains(output, "\n"+what+"\n") {
 			t.Errorf("%s is allowed:\n%s", what, output)
 		}

@@ -60,14 +60,7 @@ func (s *stage) confine() error {
 		}
 	}
 
-	if s.plan.NoSocket {
-		how := "enforced by a seccomp filter that refuses sockets"
-		if e := denySockets(); e != 0 {
-			how = "not enforced: no network namespace, and a seccomp filter can't be set: " + e.Error()
-		}
-
-		s.reportEnforced("network", how)
-	}
+	s.filterCalls(rules > 0)
 
 	if err := dropCapabilities(); err != nil {
 		return err
@@ -110,54 +103,6 @@ func dropCapabilities() error {
 	}
 
 	return nil
-}
-
-// denySockets makes socket(2) fail for all but local sockets, and takes away
-// the other way to make one, io_uring. Calls of another architecture fail.
-func denySockets() syscall.Errno {
-	type instruction struct {
-		code                uint16
-		jumpTrue, jumpFalse uint8 // how many instructions to leave out
-		value               uint32
-	}
-
-	const (
-		setSeccomp, modeFilter            = 22, 2
-		load, jumpEqual, jumpAtLeast, ret = 0x20, 0x15, 0x35, 0x06
-		allow, refuse                     = 0x7fff0000, 0x00050000
-		nr, arch, firstArgument           = 0, 4, 16 // little-endian, as both architectures are
-		ioURing                           = 425
-		x32                               = 0x40000000
-	)
-
-	if auditArch == 0 {
-		return syscall.ENOSYS
-	}
-
-	filter := []instruction{
-		{load, 0, 0, arch},
-		{jumpEqual, 1, 0, auditArch},
-		{ret, 0, 0, refuse | uint32(syscall.ENOSYS)},
-		{load, 0, 0, nr},
-		{jumpAtLeast, 5, 0, x32},
-		{jumpEqual, 4, 0, ioURing},
-		{jumpEqual, 0, 4, sysSocket},
-		{load, 0, 0, firstArgument},
-		{jumpEqual, 2, 0, syscall.AF_UNIX},
-		{ret, 0, 0, refuse | uint32(syscall.EACCES)},
-		{ret, 0, 0, refuse | uint32(syscall.ENOSYS)},
-		{ret, 0, 0, allow},
-	}
-
-	program := struct {
-		length uint16
-		filter *instruction
-	}{uint16(len(filter)), &filter[0]}
-
-	_, _, e := syscall.RawSyscall6(syscall.SYS_PRCTL, setSeccomp, modeFilter,
-		uintptr(unsafe.Pointer(&program)), 0, 0, 0)
-
-	return e
 }
 
 // raiseLoopback brings up the one device of a new network namespace.

@@ -61,6 +61,12 @@ type stage struct {
 
 	enforced     []string // what enforces the plan: key, value, key, value …
 	ownTerminals bool     // the run has pseudo-terminals of its own
+
+	// Of the watch over processes that ignore SIGCHLD.
+	listener chan int               // brings the filter's listener; closed where there is none
+	executed atomic.Bool            // the command has been executed
+	blind    atomic.Bool            // the watch can't read what processes set
+	ignored  atomic.Pointer[string] // the name of the first that ignored it
 }
 
 // serve reads the plan and carries it out. It returns when that failed, or
@@ -214,6 +220,10 @@ func (s *stage) prepare() error {
 
 	setLimit(0, syscall.RLIMIT_CORE, 0)
 
+	if s.plan.Children {
+		s.startWatch()
+	}
+
 	if err := s.confine(); err != nil {
 		return err
 	}
@@ -257,6 +267,9 @@ func (s *stage) startCommand() error {
 	}
 
 	s.main = pid
+	if s.plan.Children {
+		s.checkWatch()
+	}
 
 	if attr.Ptrace {
 		var status syscall.WaitStatus
@@ -443,9 +456,14 @@ func (s *stage) report(status syscall.WaitStatus) {
 		MaxTree:  s.maxTree.Load(),
 		DiskRead: int64(ru.Inblock) * usageBlock,
 		Faults:   int64(ru.Majflt),
+		Enforced: s.enforced,
 	}
 	if limit := s.exceeded.Load(); limit != nil {
 		message.Exceeded = *limit
+	}
+
+	if name := s.ignored.Load(); name != nil {
+		message.Ignored = *name
 	}
 
 	if !s.plan.Namespaces && !reapDead() {

@@ -78,10 +78,11 @@ func TestWire(t *testing.T) {
 		Env: []string{"A=", ""}, Views: []stage.View{{Root: "/r", Upper: "/u", Work: "/w",
 			Lower: []string{"/a:b", "/c,d"}, Inside: -1}},
 		Binds: []stage.Bind{{From: "/f", To: "/t", Inside: 3}}, Wall: time.Hour, Grace: -1,
-		Loopback: true, NoSocket: true, Confine: true, Covers: []stage.Cover{{Path: "/tmp", From: "/f"},
+		Loopback: true, NoSocket: true, Confine: true, Root: "/r",
+		Links: []stage.Link{{Path: "/bin", Target: "usr/bin"}}, Covers: []stage.Cover{{Path: "/tmp", From: "/f", ReadOnly: true},
 			{Path: "/shm", Memory: true, Size: 5}},
-		Writable: []string{"/w"}, Unread: []string{"/x", "/y"}, Cgroup: 9, Wait: true,
-		Limits: stage.Limits{FileSize: 1, Tasks: 2, Sample: 3, Memory: 4, Count: 5, CPU: 6}}
+		Writable: []string{"/w"}, Readable: []string{"/z"}, Unread: []string{"/x", "/y"}, Cgroup: 9, Wait: true,
+		Limits: stage.Limits{FileSize: 1, Tasks: 2, Sample: 3, Memory: 4, Count: 5, CPU: 6}, Children: true}
 
 	got, err := stage.ReadPlan(bytes.NewReader(plan.Encode()))
 	if d := cmp.Diff(plan, got); d != "" || err != nil {
@@ -89,7 +90,7 @@ func TestWire(t *testing.T) {
 	}
 	m := &stage.Message{Kind: stage.Ended, Pid: 1, Step: "s", Path: "p", Errno: syscall.EPERM, Status: 9, Wall: 1,
 		CPU: 2, MaxRSS: 1 << 40, TimedOut: true, Killed: true, Survivors: []int{7, 8}, Exceeded: "memory", MaxTree: 9,
-		Enforced: []string{"a", "b"}}
+		Ignored: "n", Enforced: []string{"a", "b"}}
 
 	back, err := stage.ReadMessage(bytes.NewReader(m.Encode()))
 	if d := cmp.Diff(m, back); d != "" || err != nil {

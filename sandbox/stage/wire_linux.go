@@ -25,14 +25,19 @@ type Bind struct {
 	Inside   int
 }
 
-// Cover replaces what the run sees at an existing absolute path: by the host's
-// folder From, which may be written; or by a fresh tmpfs of Size bytes, which
-// may be written (Memory; Size 0: the kernel's default); or by nothing.
+// Cover is what a confined run sees at an absolute path: what the host has at From,
+// which may be written unless ReadOnly; or a fresh tmpfs of Size bytes, which may
+// be written (Memory; Size 0: the kernel's default); or nothing, where an outer
+// cover shows something.
 type Cover struct {
 	Path, From string
+	ReadOnly   bool
 	Memory     bool
 	Size       int64
 }
+
+// Link is a symbolic link that a confined run sees at Path.
+type Link struct{ Path, Target string }
 
 // Limits are what the stage itself holds a run to; zero means no limit.
 type Limits struct {
@@ -58,15 +63,21 @@ type Plan struct {
 	Wall       time.Duration // 0: no limit
 	Grace      time.Duration
 
-	Loopback bool     // raise the loopback device of the run's own network namespace
-	NoSocket bool     // refuse every socket but a local one, by a seccomp filter
-	Confine  bool     // nothing may be written but views, covers with From or Memory, Writable and the usual devices
-	Covers   []Cover  // Namespaces only; outer ones first
-	Writable []string // existing absolute paths, files or folders, that may be written
-	Unread   []string // absolute paths that Landlock keeps from being read: where Covers can't hide them
-	Cgroup   int      // a descriptor: the version 2 cgroup to start the command in; 0: none
-	Wait     bool     // start the command only when a byte has come over the control socket
-	Limits   Limits
+	Loopback bool // raise the loopback device of the run's own network namespace
+	NoSocket bool // refuse every socket but a local one, by a seccomp filter
+	Confine  bool // nothing may be written but views, covers with From or Memory, Writable and the usual devices
+	// Of a confined run in namespaces: an existing empty folder to mount its own root on, the links
+	// there, and what it sees besides views and binds, outer ones first
+	Root   string
+	Links  []Link
+	Covers []Cover
+	// Of a confined run without namespaces, held by Landlock: existing absolute paths, files or
+	// folders, that may be written; those that may be read, and what of these may not
+	Writable, Readable, Unread []string
+	Cgroup                     int  // a descriptor: the version 2 cgroup to start the command in; 0: none
+	Wait                       bool // start the command only when a byte has come over the control socket
+	Limits                     Limits
+	Children                   bool // watch which processes ignore SIGCHLD: the kernel does not count what their children use
 }
 
 // Kind is the first byte of a message from the stage.
@@ -97,7 +108,8 @@ type Message struct {
 	MaxTree   int64              // bytes: the most that the whole tree was seen to hold
 	DiskRead  int64              // bytes that everything that was reaped read from disk
 	Faults    int64              // its major page faults
-	Enforced  []string           // Started and Failed: what holds by now; key, value, key, value …
+	Ignored   string             // the first process that ignored SIGCHLD, "" if none was seen to; of Plan.Children
+	Enforced  []string           // what holds by now; key, value, key, value …
 }
 
 var errWire = errors.New("malformed message")
@@ -246,16 +258,26 @@ func (p *Plan) encodeConfinement(e *encoder) {
 	e.flag(p.NoSocket)
 	e.flag(p.Confine)
 
+	e.str(p.Root)
+	e.num(int64(len(p.Links)))
+
+	for _, l := range p.Links {
+		e.str(l.Path)
+		e.str(l.Target)
+	}
+
 	e.num(int64(len(p.Covers)))
 
 	for _, c := range p.Covers {
 		e.str(c.Path)
 		e.str(c.From)
+		e.flag(c.ReadOnly)
 		e.flag(c.Memory)
 		e.num(c.Size)
 	}
 
 	e.strs(p.Writable)
+	e.strs(p.Readable)
 	e.strs(p.Unread)
 	e.num(int64(p.Cgroup))
 	e.flag(p.Wait)
@@ -266,18 +288,27 @@ func (p *Plan) encodeConfinement(e *encoder) {
 	e.num(p.Limits.Memory)
 	e.num(p.Limits.Count)
 	e.num(int64(p.Limits.CPU))
+	e.flag(p.Children)
 }
 
 func (p *Plan) decodeConfinement(dec *decoder) {
 	p.Loopback, p.NoSocket, p.Confine = dec.flag(), dec.flag(), dec.flag()
+	p.Root = dec.str()
 
 	for n := dec.num(); n > 0 && !dec.bad; n-- {
-		p.Covers = append(p.Covers, Cover{Path: dec.str(), From: dec.str(), Memory: dec.flag(), Size: dec.num()})
+		p.Links = append(p.Links, Link{Path: dec.str(), Target: dec.str()})
 	}
 
-	p.Writable, p.Unread, p.Cgroup, p.Wait = dec.strs(), dec.strs(), int(dec.num()), dec.flag()
+	for n := dec.num(); n > 0 && !dec.bad; n-- {
+		p.Covers = append(p.Covers, Cover{Path: dec.str(), From: dec.str(), ReadOnly: dec.flag(), Memory: dec.flag(),
+			Size: dec.num()})
+	}
+
+	p.Writable, p.Readable, p.Unread = dec.strs(), dec.strs(), dec.strs()
+	p.Cgroup, p.Wait = int(dec.num()), dec.flag()
 	p.Limits = Limits{FileSize: dec.num(), Tasks: dec.num(), Sample: time.Duration(dec.num()), Memory: dec.num(),
 		Count: dec.num(), CPU: time.Duration(dec.num())}
+	p.Children = dec.flag()
 }
 
 // ReadPlan reads an encoded plan.
@@ -335,6 +366,7 @@ func (m *Message) Encode() []byte {
 	enc.num(m.MaxTree)
 	enc.num(m.DiskRead)
 	enc.num(m.Faults)
+	enc.str(m.Ignored)
 	enc.strs(m.Enforced)
 
 	return enc.frame()
@@ -356,7 +388,8 @@ func ReadMessage(r io.Reader) (*Message, error) {
 	}
 
 	message.Exceeded, message.MaxTree = dec.str(), dec.num()
-	message.DiskRead, message.Faults, message.Enforced = dec.num(), dec.num(), dec.strs()
+	message.DiskRead, message.Faults = dec.num(), dec.num()
+	message.Ignored, message.Enforced = dec.str(), dec.strs()
 	if dec.bad {
 		return nil, errWire
 	}

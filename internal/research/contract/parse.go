@@ -17,6 +17,7 @@ import (
 // Document is program.md: the contract and the research direction.
 type Document struct {
 	Program Program // with every default filled in
+	Named   bool    // it gives its name; otherwise that is the folder's
 	Body    string  // Markdown, byte for byte what follows the closing line ---
 }
 
@@ -58,7 +59,7 @@ func ParseProgram(text []byte, folder string) (*Document, error) {
 		return nil, dec.faults.err()
 	}
 
-	return &Document{Program: dec.program, Body: body}, nil
+	return &Document{Program: dec.program, Named: dec.lines["name"] > 0, Body: body}, nil
 }
 
 // splitProgram cuts the text at its two lines ---. The front matter's first

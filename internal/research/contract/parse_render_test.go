@@ -179,6 +179,7 @@ func FuzzParseProgram(f *testing.F) {
 			t.Fatalf("its own text is refused: %v\n%s", err, contract.RenderProgram(doc.Program, doc.Body))
 		}
 
+		doc.Named = true // as every text that is rendered
 		if diff := cmp.Diff(doc, again); diff != "" {
 			t.Fatalf("%s\n%s", contract.RenderProgram(doc.Program, doc.Body), diff)
 		}

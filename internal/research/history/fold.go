@@ -11,7 +11,8 @@ import (
 
 func foldCampaignStarted(change *Change, record Record, b CampaignStart) {
 	*change.Campaign = Campaign{
-		Name: record.Campaign, Program: b.Program, Digest: b.Digest, ProgramPath: b.ProgramPath,
+		Name: record.Campaign, ID: b.ID, Repository: b.Repository,
+		Program: b.Program, Digest: b.Digest, ProgramPath: b.ProgramPath,
 		Start: b.Start, StartTree: b.StartTree, Branch: b.Branch, Origin: b.Origin, Checkout: b.Checkout,
 		StartedAt: record.Time, Verdicts: map[research.Verdict]int{},
 		Line: Line{Incumbent: b.Start, IncumbentTree: b.StartTree},

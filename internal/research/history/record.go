@@ -85,8 +85,11 @@ type Entry struct {
 
 type (
 
-	// CampaignStart is the body of campaign.started.
+	// CampaignStart is the body of campaign.started. Records of before they had ids have
+	// neither ID nor Repository: such a campaign is known by its ledger and its name.
 	CampaignStart struct {
+		ID          string           `json:"id,omitempty"`         // random; the same in every copy of the campaign
+		Repository  string           `json:"repository,omitempty"` // id of the one that it began in
 		Program     contract.Program `json:"program"`
 		Digest      string           `json:"digest"`       // of the contract, see Program.Digest
 		ProgramPath string           `json:"program_path"` // relative to the repository's root, slash-separated
@@ -97,6 +100,10 @@ type (
 		Checkout    string           `json:"checkout"`
 		Machine     string           `json:"machine"`
 		Version     string           `json:"version"` // of Ratchet
+		// By is how a person accepted the contract of a further campaign of a repository,
+		// "" where nobody was asked: it is the first, has the contract of another, or began
+		// before persons were asked.
+		By Way `json:"by,omitempty"`
 	}
 	// ContractAcceptance is the body of contract.accepted: a person agreed to a changed front matter.
 	ContractAcceptance struct {

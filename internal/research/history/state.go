@@ -13,6 +13,8 @@ import (
 // know, in one value whose size does not grow with the number of experiments.
 type Campaign struct {
 	Name        string           `json:"name"`
+	ID          string           `json:"id,omitempty"`         // see CampaignStart
+	Repository  string           `json:"repository,omitempty"` // see CampaignStart
 	Program     contract.Program `json:"program"`
 	Digest      string           `json:"digest"`
 	ProgramPath string           `json:"program_path"`

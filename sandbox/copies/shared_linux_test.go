@@ -1,0 +1,117 @@
+package copies_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"ratchet/sandbox/copies"
+)
+
+// makeShared makes one object of each kind as a run would, and returns a check of
+// whether each is still there.
+func makeShared(t *testing.T) (names []string, isThere func(i int) bool) {
+	t.Helper()
+
+	file := filepath.Join(copies.SharedFolder, "ratchet-test-"+filepath.Base(t.TempDir())+t.Name()[len(t.Name())-3:])
+	if err := os.WriteFile(file, []byte("x"), 0o600); err != nil {
+		t.Skip(err)
+	}
+	t.Cleanup(func() { os.Remove(file) })
+
+	queue, _, e := unix.Syscall(unix.SYS_MSGGET, 0, 0o600|unix.IPC_CREAT, 0)
+	if e != 0 {
+		t.Skip(e)
+	}
+	t.Cleanup(func() { unix.Syscall(unix.SYS_MSGCTL, queue, unix.IPC_RMID, 0) })
+
+	set, _, e := unix.Syscall(unix.SYS_SEMGET, 0, 1, 0o600|unix.IPC_CREAT)
+	if e != 0 {
+		t.Skip(e)
+	}
+	t.Cleanup(func() { unix.Syscall6(unix.SYS_SEMCTL, set, 0, unix.IPC_RMID, 0, 0, 0) })
+
+	return []string{"file", "queue", "semaphores"}, func(i int) bool {
+		var e unix.Errno
+		buffer := make([]byte, 512)
+
+		switch i {
+		case 0:
+			_, err := os.Stat(file)
+			return err == nil
+		case 1:
+			const status = 2
+			_, _, e = unix.Syscall(unix.SYS_MSGCTL, queue, status, uintptr(unsafe.Pointer(&buffer[0])))
+		case 2:
+			const values = 12
+			_, _, e = unix.Syscall6(unix.SYS_SEMCTL, set, 0, values, 0, 0, 0)
+		}
+
+		return e == 0
+	}
+}
+
+// Only what is new is removed.
+func TestRemoveNew(t *testing.T) {
+	_, oldIsThere := makeShared(t)
+
+	before, err := copies.ListShared()
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	t.Run("new", func(t *testing.T) {
+		names, isThere := makeShared(t)
+		if err := before.RemoveNew(); err != nil {
+			t.Fatal(err)
+		}
+
+		for i, name := range names {
+			if isThere(i) {
+				t.Errorf("the new %s stayed", name)
+			}
+
+			if !oldIsThere(i) {
+				t.Errorf("the old %s was removed", name)
+			}
+		}
+	})
+}
+
+// What a living process has open or is attached to is its own.
+func TestRemoveNewSparesTheLiving(t *testing.T) {
+	before, err := copies.ListShared()
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	path := filepath.Join(copies.SharedFolder, "ratchet-test-open-"+filepath.Base(t.TempDir()))
+
+	file, err := os.Create(path)
+	if err != nil {
+		t.Skip(err)
+	}
+	defer os.Remove(path)
+	defer file.Close()
+
+	id, err := unix.SysvShmGet(0, 4096, unix.IPC_CREAT|0o600) // this process made it, and lives
+	if err != nil {
+		t.Skip(err)
+	}
+	defer unix.SysvShmCtl(id, unix.IPC_RMID, nil)
+
+	if err := before.RemoveNew(); err != nil {
+		t.Fatal(err)
+	}
+
+	if _, err := os.Stat(path); err != nil {
+		t.Errorf("an open file was removed: %v", err)
+	}
+
+	if _, err := unix.SysvShmCtl(id, unix.IPC_STAT, new(unix.SysvShmDesc)); err != nil {
+		t.Errorf("a living process's segment was removed: %v", err)
+	}
+}

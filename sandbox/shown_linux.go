@@ -1,0 +1,216 @@
+package sandbox
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"ratchet/sandbox/stage"
+)
+
+// maxLinks is how many links may lead from one to the next, as in the kernel.
+const maxLinks = 40
+
+// linkReader follows links, and remembers which paths are none: those of a run
+// have most of their folders in common.
+type linkReader struct {
+	plain map[string]bool
+	links map[string]string // that were followed, and their targets
+}
+
+func newLinkReader() *linkReader {
+	return &linkReader{plain: map[string]bool{}, links: map[string]string{}}
+}
+
+// follow returns an absolute path without links; ok is false where it leads nowhere.
+func (r *linkReader) follow(path string) (real string, ok bool) {
+	rest, hops := strings.Split(filepath.Clean(path), "/"), 0
+
+	for len(rest) > 0 {
+		name := rest[0]
+		rest = rest[1:]
+
+		switch name {
+		case "", ".":
+			continue
+		case "..":
+			real = parentFolder(real)
+			continue
+		}
+
+		next := real + "/" + name
+		if r.plain[next] {
+			real = next
+			continue
+		}
+
+		target, err := os.Readlink(next)
+		if errors.Is(err, syscall.EINVAL) { // no link
+			r.plain[next] = true
+			real = next
+
+			continue
+		}
+
+		if hops++; err != nil || hops > maxLinks {
+			return "", false
+		}
+
+		r.links[next] = target
+
+		if filepath.IsAbs(target) {
+			real = ""
+		}
+
+		rest = append(strings.Split(target, "/"), rest...)
+	}
+
+	return real, real != ""
+}
+
+// parentFolder is the folder of a path, "" for what lies in the root.
+func parentFolder(path string) string {
+	if i := strings.LastIndexByte(path, '/'); i > 0 {
+		return path[:i]
+	}
+
+	return ""
+}
+
+// planRoot plans what the run sees in a root of its own; points is an existing
+// folder of ours.
+func (s *Spec) planRoot(plan *stage.Plan, points string) error {
+	plan.Confine, plan.Root = true, filepath.Join(points, "root")
+	private := filepath.Join(points, "private")
+
+	if err := errors.Join(os.Mkdir(plan.Root, 0o755), os.Mkdir(private, 0o755)); err != nil {
+		return err
+	}
+
+	links := newLinkReader()
+	covers := s.listShown(links)
+
+	// Folders for temporary files of the run's own.
+	for i, path := range privateFolders() {
+		real, ok := links.follow(path)
+		if !ok || hasCover(covers, real) {
+			continue
+		}
+
+		from := filepath.Join(private, strconv.Itoa(i))
+		if err := errors.Join(os.Mkdir(from, 0o700), os.Chmod(from, 0o777|fs.ModeSticky)); err != nil {
+			return err
+		}
+
+		covers = append(covers, stage.Cover{Path: real, From: from})
+	}
+
+	if fi, err := os.Stat(sharedMemory); err == nil && fi.IsDir() {
+		covers = append(covers, stage.Cover{Path: sharedMemory, Memory: true, Size: s.Memory})
+	}
+
+	// What it may write, and nothing in the place of secrets.
+	for _, path := range s.writableOutside(links) {
+		covers = append(covers, stage.Cover{Path: path, From: path})
+	}
+
+	for _, path := range s.hiddenOutside() {
+		covers = append(covers, stage.Cover{Path: path})
+	}
+
+	plan.Covers = orderCovers(covers)
+	plan.Links = listLinks(links, plan.Covers)
+
+	return nil
+}
+
+// listShown lists what a run sees of the host, read-only: the system's, and what the spec names.
+func (s *Spec) listShown(links *linkReader) (covers []stage.Cover) {
+	for _, path := range slices.Concat(s.Shown, s.systemPaths(), shownDevices()) {
+		if real, ok := links.follow(path); ok {
+			covers = append(covers, stage.Cover{Path: real, From: real, ReadOnly: true})
+		}
+	}
+
+	return covers
+}
+
+// hasCover says whether there is a cover of that path.
+func hasCover(covers []stage.Cover, path string) bool {
+	return slices.ContainsFunc(covers, func(c stage.Cover) bool { return c.Path == path })
+}
+
+// orderCovers puts outer places before what lies in them and leaves out what
+// changes nothing: what an outer place shows already, or does not show.
+func orderCovers(covers []stage.Cover) (kept []stage.Cover) {
+	slices.SortStableFunc(covers, func(a, b stage.Cover) int {
+		if order := strings.Compare(a.Path, b.Path); order != 0 {
+			return order
+		}
+
+		return rankCover(a) - rankCover(b)
+	})
+
+	var around []stage.Cover // the kept ones that the current path lies in, outer ones first
+
+	for _, c := range covers {
+		for len(around) > 0 {
+			if _, inside := cutRoot(around[len(around)-1].Path, c.Path); inside {
+				break
+			}
+
+			around = around[:len(around)-1]
+		}
+
+		isShown := len(around) > 0 && showsHost(around[len(around)-1])
+		isSame := len(around) > 0 && around[len(around)-1].Path == c.Path
+
+		if isSame || isShown && c.ReadOnly || !isShown && c.From == "" && !c.Memory {
+			continue
+		}
+
+		kept, around = append(kept, c), append(around, c)
+	}
+
+	return kept
+}
+
+// rankCover says which of the covers of one path counts: what may be written,
+// then what is shown, then what is hidden.
+func rankCover(c stage.Cover) int {
+	switch {
+	case c.From == "" && !c.Memory:
+		return 2
+	case c.ReadOnly:
+		return 1
+	}
+
+	return 0
+}
+
+// showsHost says whether a cover shows what the host has at its path.
+func showsHost(c stage.Cover) bool { return c.From == c.Path }
+
+// listLinks lists the links that the run's own root must have: those that lie in
+// nothing that is mounted there.
+func listLinks(links *linkReader, covers []stage.Cover) []stage.Link {
+	list := []stage.Link{{Path: "/dev/fd", Target: "/proc/self/fd"}, {Path: "/dev/stdin", Target: "/proc/self/fd/0"},
+		{Path: "/dev/stdout", Target: "/proc/self/fd/1"}, {Path: "/dev/stderr", Target: "/proc/self/fd/2"}}
+
+	for path, target := range links.links {
+		isInside := slices.ContainsFunc(covers, func(c stage.Cover) bool {
+			_, inside := cutRoot(c.Path, path)
+			return inside
+		})
+		if !isInside && !isInAny([]string{"/proc", "/dev/pts"}, path) {
+			list = append(list, stage.Link{Path: path, Target: target})
+		}
+	}
+
+	return list
+}

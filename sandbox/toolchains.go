@@ -1,0 +1,198 @@
+package sandbox
+
+import (
+	"bytes"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Toolchains lists what commands need that are found by the environment env and lie
+// outside the system folders: the folders of PATH with the installations that they
+// belong to, where the commands there lead by links and first lines, and what
+// other variables of toolchains name. commands are more folders of commands. Of
+// home, and of what lies in except, nothing is listed whole. The list is sorted, and
+// none of it lies in another.
+func Toolchains(env []string, home string, commands, except []string) []string {
+	search := toolchainSearch{home: home, except: except, seen: map[string]bool{}}
+
+	for _, variable := range env {
+		name, value, _ := strings.Cut(variable, "=")
+
+		switch name {
+		case "PATH":
+			commands = append(commands, filepath.SplitList(value)...)
+		case "GOROOT", "GOMODCACHE", "RUSTUP_HOME", "CARGO_HOME", "VOLTA_HOME", "ASDF_DATA_DIR", "MISE_DATA_DIR",
+			"PYENV_ROOT", "CONDA_PREFIX", "VIRTUAL_ENV", "NVM_DIR", "JAVA_HOME", "CUDA_HOME", "SSL_CERT_FILE",
+			"NODE_EXTRA_CA_CERTS":
+			search.addFolder(value)
+		case "LD_LIBRARY_PATH", "PKG_CONFIG_PATH", "NODE_PATH", "SSL_CERT_DIR":
+			for _, path := range filepath.SplitList(value) {
+				search.addFolder(path)
+			}
+		case "CC", "CXX":
+			command, _, _ := strings.Cut(value, " ")
+			search.addCommand(command)
+		}
+	}
+
+	for _, folder := range commands {
+		search.addCommands(folder)
+	}
+
+	slices.Sort(search.found)
+
+	var outermost []string
+
+	for _, path := range search.found {
+		if !isInAny(outermost, path) {
+			outermost = append(outermost, path)
+		}
+	}
+
+	return outermost
+}
+
+// toolchainSearch is what a search for toolchains has found.
+type toolchainSearch struct {
+	home   string
+	except []string
+	found  []string
+	seen   map[string]bool // commands that were looked at
+}
+
+// addFolder adds what a variable names.
+func (t *toolchainSearch) addFolder(path string) {
+	if real, ok := t.resolve(path); ok && !t.isShared(real) {
+		t.found = append(t.found, path)
+	}
+}
+
+// resolve returns a path without links; ok is false for what does not exist, what
+// runs see or must see another way, and what lies in a folder of which they have
+// their own.
+func (t *toolchainSearch) resolve(path string) (real string, ok bool) {
+	real, err := filepath.EvalSymlinks(path)
+	if err != nil || !filepath.IsAbs(path) {
+		return "", false
+	}
+
+	return real, !isInAny(slices.Concat(SystemFolders(), t.except, privateFolders()), real)
+}
+
+// isShared says whether more than one thing lies in a folder: in home, in what
+// home or an exception lies in, and in the usual places of a home.
+func (t *toolchainSearch) isShared(folder string) bool {
+	shared := slices.Clone(t.except)
+
+	if t.home != "" {
+		for _, name := range []string{"", ".local", ".local/share", ".local/state", ".config", ".cache", ".claude",
+			".codex", ".gemini", ".cursor", ".copilot"} {
+			shared = append(shared, filepath.Join(t.home, name))
+		}
+	}
+
+	return folder == "/" || slices.ContainsFunc(shared, func(path string) bool { return isInAny([]string{folder}, path) })
+}
+
+// addCommands adds a folder of commands, the installation that it belongs to, and
+// where its commands lead.
+func (t *toolchainSearch) addCommands(folder string) {
+	if !filepath.IsAbs(folder) || isInAny([]string{"/usr/bin", "/bin", "/usr/sbin", "/sbin"}, folder) {
+		return // what lies there leads nowhere else
+	}
+
+	if real, ok := t.resolve(folder); ok && !t.isShared(real) {
+		t.found = append(t.found, folder, t.installation(real))
+	}
+
+	entries, _ := os.ReadDir(folder)
+	for _, e := range entries {
+		t.addCommand(filepath.Join(folder, e.Name()))
+	}
+}
+
+// installation is the folder of the toolchain whose commands lie in a folder without
+// links: the one around its bin, unless other things lie there too.
+func (t *toolchainSearch) installation(folder string) string {
+	around := filepath.Dir(folder)
+
+	if !slices.Contains([]string{"bin", "sbin", "shims", "condabin"}, filepath.Base(folder)) || t.isShared(around) ||
+		strings.Count(around, "/") < 2 || isInAny([]string{"/run"}, around) {
+		return folder
+	}
+
+	if _, err := os.Stat(filepath.Join(around, "pkg", "mod")); err == nil { // a GOPATH, beside whose bin is source
+		return folder
+	}
+
+	return around
+}
+
+// addCommand adds where a command leads that lies in a folder which is no system's:
+// by links, or to its interpreter.
+func (t *toolchainSearch) addCommand(path string) {
+	if t.seen[path] || !filepath.IsAbs(path) {
+		return
+	}
+
+	t.seen[path] = true
+
+	real, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return
+	}
+
+	if fi, err := os.Stat(real); err != nil || !fi.Mode().IsRegular() || fi.Mode()&0o111 == 0 {
+		return
+	}
+
+	for _, place := range []string{path, real} {
+		folder, ok := t.resolve(filepath.Dir(place))
+
+		switch {
+		case !ok:
+		case t.isShared(folder) || t.installation(folder) == folder:
+			t.found = append(t.found, place)
+		default:
+			t.found = append(t.found, t.installation(folder))
+		}
+	}
+
+	if interpreter := readInterpreter(real); interpreter != "" {
+		t.addCommand(interpreter)
+	}
+}
+
+// readInterpreter is the program that an executable's first line names, "" for what
+// is no script, and for the system's.
+func readInterpreter(path string) string {
+	const longestLine = 256 // bytes that the kernel reads
+
+	file, err := os.Open(path)
+	if err != nil {
+		return ""
+	}
+	defer file.Close()
+
+	head := make([]byte, longestLine)
+
+	n, err := io.ReadFull(file, head)
+	if err != nil && n == 0 {
+		return ""
+	}
+
+	line, _, _ := bytes.Cut(head[:n], []byte("\n"))
+	if !bytes.HasPrefix(line, []byte("#!")) {
+		return ""
+	}
+
+	words := strings.Fields(string(line[2:]))
+	if len(words) == 0 || IsInSystem(words[0]) {
+		return ""
+	}
+
+	return words[0]
+}
