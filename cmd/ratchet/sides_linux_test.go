@@ -111,7 +111,8 @@ func TestRunsCannotTellTheirSide(t *testing.T) {
 func TestPhaseNamesNoSide(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	s.write("bench.sh", repoFiles["bench.sh"]+"while [ -e $PWD/bench.sh ] && [ -n \"$(grep hold work.txt)\" ]; do sleep .05; done\n")
+	s.write("bench.sh",
+		repoFiles["bench.sh"]+"while [ -e $PWD/bench.sh ] && [ -n \"$(grep hold work.txt)\" ]; do sleep .05; done\n")
 	s.sh("git", "commit", "-qam", "a benchmark that can be held")
 
 	c := s.connect()
@@ -143,7 +144,8 @@ func evictingSite(t *testing.T, budget string) *site {
 	t.Helper()
 	s := newSite(t)
 
-	if err := os.WriteFile(filepath.Join(s.dir, "data.bin"), bytes.Repeat([]byte("0123456789abcde\n"), dataSize/16), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(s.dir, "data.bin"), bytes.Repeat([]byte("0123456789abcde\n"), dataSize/16),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
 	s.write("bench.sh", repoFiles["bench.sh"]+

@@ -22,7 +22,7 @@ const readInLimit = 10 * time.Second
 // prepareFiles brings the files of the command's view into the state in which the
 // program wants each run to begin.
 func (ws *workspace) prepareFiles(spec sandbox.Spec) {
-	roots := ws.visibleRoots(spec)
+	roots := visibleRoots(ws.program(), spec)
 	isCold := ws.program().Budget.Cache == contract.CacheCold
 
 	key := strings.Join(roots, "\x00")
@@ -45,7 +45,7 @@ func (ws *workspace) prepareFiles(spec sandbox.Spec) {
 
 // visibleRoots are the folders and files that hold what the command sees, but for the
 // system's: the layers of its views, what is carried, and what `reads` names.
-func (ws *workspace) visibleRoots(spec sandbox.Spec) (roots []string) {
+func visibleRoots(program *contract.Program, spec sandbox.Spec) (roots []string) {
 	for _, view := range spec.Views {
 		roots = append(roots, view.Lower...)
 	}
@@ -54,7 +54,7 @@ func (ws *workspace) visibleRoots(spec sandbox.Spec) (roots []string) {
 		roots = append(roots, bind.From)
 	}
 
-	for _, name := range ws.program().Reads {
+	for _, name := range program.Reads {
 		if filepath.IsAbs(name) { // those below home are binds
 			roots = append(roots, filepath.Clean(name))
 		}
@@ -65,8 +65,8 @@ func (ws *workspace) visibleRoots(spec sandbox.Spec) (roots []string) {
 }
 
 // describeCold says how far a program that wants cold files has them.
-func (ws *workspace) describeCold() string {
-	if ws.tier == sandbox.Copies {
+func describeCold(tier sandbox.Tier) string {
+	if tier == sandbox.Copies {
 		return "not enforced: the tree is copied for every run, and is in memory then"
 	}
 

@@ -108,7 +108,7 @@ func (r *runner) attemptRun(
 	noteContention(&tried.run, tried.load, tried.result)
 	tried.noteUsage()
 	if program.Budget.Cache == contract.CacheCold {
-		tried.run.Enforced["cache"] = r.space.describeCold()
+		tried.run.Enforced["cache"] = describeCold(r.space.tier)
 	}
 
 	err = r.scoreRun(ctx, tried)

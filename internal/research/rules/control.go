@@ -70,7 +70,8 @@ func startRuns(obs []Observation) (runs []startRun) {
 	unequal := unequalPairs(ResolveRepeats(obs))
 
 	for i, observation := range obs {
-		if observation.Side != Start || !observation.Valid || unequal[observation.Pair] || isRepeated(obs, observation) {
+		if observation.Side != Start || !observation.Valid || unequal[observation.Pair] || isRepeated(obs,
+			observation) {
 			continue
 		}
 		run := startRun{Observation: observation}

@@ -45,13 +45,15 @@ func UnequalReason(base, other Run, cpus int, ignoreReads bool) string {
 	if base.Outside != nil && other.Outside != nil {
 		low, high := math.Min(*base.Outside, *other.Outside), math.Max(*base.Outside, *other.Outside)
 		if high-low > max(unequalCPUs, unequalShare*float64(cpus)) {
-			return fmt.Sprintf("others kept %.1f CPUs busy beside one run of the pair, %.1f beside the other", high, low)
+			return fmt.Sprintf("others kept %.1f CPUs busy beside one run of the pair, %.1f beside the other", high,
+				low)
 		}
 	}
 
 	if base.Contended && other.Contended {
 		if low, high := ordered(base.usedCPUs(), other.usedCPUs()); high > unequalGot*low {
-			return fmt.Sprintf("others were busy beside both runs of the pair, and one got %.2f CPUs, the other %.2f", high, low)
+			return fmt.Sprintf("others were busy beside both runs of the pair, and one got %.2f CPUs, the other %.2f",
+				high, low)
 		}
 	}
 
@@ -65,7 +67,8 @@ func UnequalReason(base, other Run, cpus int, ignoreReads bool) string {
 	}
 
 	if isBeyond(base.MajorFaults, other.MajorFaults, unequalFaults) {
-		return fmt.Sprintf("one run of the pair had %d major page faults, the other %d", *base.MajorFaults, *other.MajorFaults)
+		return fmt.Sprintf("one run of the pair had %d major page faults, the other %d", *base.MajorFaults,
+			*other.MajorFaults)
 	}
 
 	return ""
