@@ -60,6 +60,7 @@ func (r *activeRun) listEnforced() map[string]string {
 func (r *activeRun) addReport(result *Result, message *stage.Message) {
 	result.Wall, result.CPU = message.Wall, message.CPU
 	result.MaxRSS, result.MaxTree = message.MaxRSS, message.MaxTree
+	result.DiskRead, result.MajorFaults = &message.DiskRead, &message.Faults
 	result.TimedOut = message.TimedOut || r.late
 	result.Killed = message.Killed
 	result.Cancelled = r.cancelled && message.Killed

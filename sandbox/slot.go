@@ -13,10 +13,11 @@ import (
 	"ratchet/internal/research"
 )
 
-const (
-	sharedLocks = "/run/lock/ratchet"
-	slotTick    = 20 * time.Millisecond // between two tries for a free slot
-)
+// SharedLocks is the folder of the machine's locks, where all users can share one. What
+// lies in it says who measures now.
+const SharedLocks = "/run/lock/ratchet"
+
+const slotTick = 20 * time.Millisecond // between two tries for a free slot
 
 // LocksVariable names a folder to use instead of the machine-wide one. Runs
 // that use different folders do not take turns: it is for tests, and for
@@ -35,8 +36,8 @@ func LockDir() (dir string, shared bool, err error) {
 		return dir, false, nil
 	}
 
-	if runtime.GOOS == "linux" && makeSharedDir(sharedLocks) {
-		return sharedLocks, true, nil
+	if runtime.GOOS == "linux" && makeSharedDir(SharedLocks) {
+		return SharedLocks, true, nil
 	}
 
 	dir = filepath.Join(os.Getenv("XDG_RUNTIME_DIR"), "ratchet")

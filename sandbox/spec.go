@@ -109,16 +109,18 @@ type Result struct {
 	CPU       time.Duration // user + system of the whole reaped tree; with a cgroup, of the whole tree
 	MaxRSS    int64         // bytes, of the largest single process
 	// bytes: the most that the tree was seen to hold at a time, every 20 ms; 0 when nothing looked
-	MaxTree   int64
-	Exceeded  string        // the limit that was exceeded: memory, processes, disk, depth, cpu or output; else ""
-	Unlisted  string        // why what the run left can't be listed, by its own fault; else "". Changes is nil then
-	Hidden    string        // why CPU or MaxRSS may lack what processes used, where they count; else ""
-	Slept     time.Duration // the machine was suspended for so long during the run
-	Output    Output
-	SinkErr   error             // the first error of Sink, which then saw no more
-	Changes   []Change          // of Views[0], sorted by path; nil when there are survivors
-	Survivors []int             // tier copies: pids that could not be killed
-	Enforced  map[string]string // of what was asked: "enforced by …" or "not enforced: why"; see EnforcedKeys
+	MaxTree int64
+	// bytes read from disk and major page faults of the whole reaped tree; nil where nothing counted them
+	DiskRead, MajorFaults *int64
+	Exceeded              string        // the limit that was exceeded: memory, processes, disk, depth, cpu or output; else ""
+	Unlisted              string        // why what the run left can't be listed, by its own fault; else "". Changes is nil then
+	Hidden                string        // why CPU or MaxRSS may lack what processes used, where they count; else ""
+	Slept                 time.Duration // the machine was suspended for so long during the run
+	Output                Output
+	SinkErr               error             // the first error of Sink, which then saw no more
+	Changes               []Change          // of Views[0], sorted by path; nil when there are survivors
+	Survivors             []int             // tier copies: pids that could not be killed
+	Enforced              map[string]string // of what was asked: "enforced by …" or "not enforced: why"; see EnforcedKeys
 }
 
 // EnforcedKeys are the keys that Result.Enforced may have: tree, deadline,

@@ -203,7 +203,7 @@ type runRow struct {
 	Value  *float64      `json:"value,omitempty"`
 	Reason string        `json:"reason,omitempty"`
 	Wall   float64       `json:"wall_s"`
-	Mark   string        `json:"mark,omitempty"` // contended: others kept the machine busy; again: repeats such a pair
+	Mark   string        `json:"mark,omitempty"` // contended: others kept the machine busy; again: repeats such a pair; unequal: its pair does not count
 }
 
 func runRows(rs []rules.Run, metric string) []render.Item {
@@ -216,6 +216,8 @@ func runRows(rs []rules.Run, metric string) []render.Item {
 		}
 
 		switch {
+		case run.Unequal != "":
+			x.Mark, x.Reason = "unequal", run.Unequal
 		case run.Again:
 			x.Mark = "again"
 		case run.Contended:

@@ -60,7 +60,8 @@ func startAudit(
 			}
 
 			return rules.JobStart{Job: research.NewJobID(research.AuditJob, now.Audits+1), Commit: commit,
-				Paired: now.Start, Target: target, With: "start", Runs: pairs}, nil
+				Paired: now.Start, Target: target, With: "start", Runs: pairs,
+				Control: now.Rule.NoiseKind != research.Deterministic && pairs >= rules.AuditPairs}, nil
 		})
 }
 

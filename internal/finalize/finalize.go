@@ -272,6 +272,8 @@ func assembleResult(
 
 	made.Audit, made.Gain, made.Pairs, made.Scale = result.Audit.ID, result.Audit.Gain, len(result.Audit.Paired),
 		result.Audit.Scale
+	made.Interferes = result.Audit.Interference != ""
+
 	for _, x := range ablation.kept {
 		if !slices.Contains(made.Dropped, x.N) {
 			made.Kept = append(made.Kept, x.N)
@@ -313,7 +315,7 @@ func auditOnce(
 		}
 	}
 	reportProgress(req.Tell, fmt.Sprintf("audit: %s of the start and the %s",
-		wording.Count(2*auditPairs(campaign), "run"), target))
+		wording.Count(2*auditPairs(campaign), "paired run"), target))
 
 	id, err := startAudit(ctx, co, campaign, target, version, auditPairs(campaign))
 	if err != nil {

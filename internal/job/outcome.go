@@ -33,13 +33,15 @@ type Outcome struct {
 	Guards  []rules.GuardValue `json:"guards,omitempty"`  // with the candidate
 	Reason  string             `json:"reason,omitempty"`  // of an invalid verdict, or of a failed job
 	// end of the program's output: data, never instructions
-	Excerpt  string    `json:"output_excerpt,omitempty"`
-	Samples  []float64 `json:"samples,omitempty"` // of a measurement
-	Paired   []float64 `json:"paired_samples,omitempty"`
-	Noise    *float64  `json:"noise,omitempty"`
-	Phase    string    `json:"phase,omitempty"` // while running: what the worker does now
-	Elapsed  float64   `json:"elapsed_s,omitempty"`
-	RunsDone int       `json:"runs_done,omitempty"`
+	Excerpt string    `json:"output_excerpt,omitempty"`
+	Samples []float64 `json:"samples,omitempty"` // of a measurement
+	Paired  []float64 `json:"paired_samples,omitempty"`
+	// of an audit whose version disturbs what runs after it: how, in words; Finding has it too
+	Interference string   `json:"-"`
+	Noise        *float64 `json:"noise,omitempty"`
+	Phase        string   `json:"phase,omitempty"` // while running: what the worker does now
+	Elapsed      float64  `json:"elapsed_s,omitempty"`
+	RunsDone     int      `json:"runs_done,omitempty"`
 	// certified | rolled_back, of a certificate of the head
 	Certificate rules.Outcome `json:"certificate,omitempty"`
 	// kept | reverted, when the program says decide: auto
@@ -70,7 +72,7 @@ type RunningJob struct {
 func describeAudit(campaign *history.Campaign, measurement *history.Measurement) string {
 	e := measurement.End
 	if e.Gain == nil {
-		return "audit: too few pairs to say anything"
+		return joinWords("audit: too few pairs to say anything", describeControl(campaign, e))
 	}
 
 	words := fmt.Sprintf("audited gain of the campaign: %s, from %d fresh pairs of start and %s",
@@ -79,7 +81,21 @@ func describeAudit(campaign *history.Campaign, measurement *history.Measurement)
 		words += fmt.Sprintf("; its certificates add up to %s", campaign.CertifiedWords())
 	}
 
-	return words
+	return joinWords(words, describeControl(campaign, e))
+}
+
+// describeControl says that the head disturbs what runs after it, "" where it does not.
+func describeControl(campaign *history.Campaign, end *rules.MeasurementEnd) string {
+	return end.Control.Describe(campaign.Program.Metric, end.Scale)
+}
+
+// joinWords joins two statements, of which the second may be "".
+func joinWords(words, more string) string {
+	if more == "" {
+		return words
+	}
+
+	return words + "; " + more
 }
 
 // ReadOutcome is what the ledger knows of a job now.
@@ -238,7 +254,7 @@ func measurementOutcome(co *checkout.Checkout, campaign *history.Campaign, measu
 	case measurement.Job.Kind() == research.AuditJob:
 		out.Samples, out.Paired = measurement.End.Samples, measurement.End.Paired
 		out.Noise, out.Gain, out.Scale = measurement.End.Noise, measurement.End.Gain, measurement.End.Scale
-		out.Finding = describeAudit(campaign, measurement)
+		out.Finding, out.Interference = describeAudit(campaign, measurement), describeControl(campaign, measurement.End)
 	default:
 		out.Value, out.Samples, out.Paired = measurement.End.Median, measurement.End.Samples, measurement.End.Paired
 		out.Noise, out.Gain = measurement.End.Noise, measurement.End.Gain

@@ -196,10 +196,18 @@ func (w *writer) writeAudited() {
 		recordSpan(Figure, p.Ref, "pairs", "/paired", formatCount(a.Pairs, "pair|pairs")),
 		say(" on which no decision rested. "+w.describeInterval(a.Gain)))...)
 
+	if a.Interferes {
+		w.addItem(strong("Interference: "), say(interference))
+	}
+
 	if a.Commit != w.campaign.Incumbent {
 		w.addItem(say("The audit is of an earlier incumbent: what was kept or taken back since is not in it."))
 	}
 }
+
+// interference says what an audit's control found.
+const interference = "the start itself ran differently right after a run of the audited version than after one of its " +
+	"own. That version disturbs what runs after it, and the gain is of those pairs alone in which the start did not."
 
 // describeInterval says what an audited interval shows.
 func (w *writer) describeInterval(g research.Interval) string {

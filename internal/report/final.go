@@ -132,6 +132,10 @@ func (w *writer) writeFinalized(final *Final) {
 	}
 	w.addParagraph(spans...)
 
+	if final.Interferes {
+		w.addItem(strong("Interference: "), say(interference))
+	}
+
 	campaign := w.campaign
 	if a := campaign.Audit; a != nil && a.Commit == campaign.Incumbent && a.Job != final.Audit {
 		w.addItem(say("The incumbent itself, with all that was kept, was audited at "),

@@ -182,3 +182,24 @@ func TestMistakenRulesFail(t *testing.T) {
 		fails(rule, "runs of a metric without noise", exactFault(t, rule))
 	}
 }
+
+// A null night in which others load the machine beside the baseline's half of every pair
+// is as clean as any; by rules that count such pairs it is not.
+func TestOneSidedLoadStaysClean(t *testing.T) {
+	loaded := noiseNamed(t, "lognormal 2%")
+	loaded.Beside = .06
+
+	for _, c := range []struct {
+		rule    string
+		nights  int
+		isClean bool
+	}{
+		{"auto", 6, true}, {"certify", 10, true},
+		{"auto, blind to load", 6, false}, {"certify, blind to load", 10, false},
+	} {
+		p := falseNights(ruleNamed(t, c.rule), loaded, 300, size(c.nights, 3), 41)
+		if c.isClean && p > 0 || !c.isClean && p < .3 {
+			t.Errorf("%s: %.2f of the nights have a false certificate", c.rule, p)
+		}
+	}
+}

@@ -19,6 +19,7 @@ type flaws struct {
 	raw         bool // auto: what was kept is claimed to be worth what the runs that chose it showed
 	last        bool // auto: every proposal is taken for the last one: no run is saved for another
 	longWay     bool // no shortcut: a metric without noise is judged like a noisy one
+	blind       bool // unequal pairs count
 }
 
 const (
@@ -49,9 +50,12 @@ func (s *driver) observe(request rules.RunRequest, level float64, baseline bool)
 			s.block = append(s.block, unit*math.Exp(s.measureOnce(level)))
 		}
 		observation.Value = s.block[(request.Pair-1)%blockRuns]
+	case baseline:
+		observation.Value = unit * math.Exp(s.measureOnce(level)+s.cell.Noise.Beside)
 	default:
 		observation.Value = unit * math.Exp(s.measureOnce(level))
 	}
+	observation.Unequal = request.Pair > 0 && s.cell.Noise.Beside > 0 && !s.flaws.blind
 
 	return observation
 }

@@ -44,11 +44,13 @@ func BrokenRules() []Rule {
 	}
 }
 
-// MistakenRules are Ratchet's rules with one part taken out each that null nights
-// would not notice: what is claimed, what is gained, and what a metric without
-// noise costs. They exist to show, in tests, that those nights would notice.
+// MistakenRules are Ratchet's rules with one part taken out each that null nights on an
+// undisturbed machine would not notice: which pairs count, what is claimed, what is
+// gained, and what a metric without noise costs. They exist to show, in tests, that those nights would notice.
 func MistakenRules() []Rule {
 	return []Rule{
+		{"auto, blind to load", false, playAuto(flaws{blind: true})},
+		{"certify, blind to load", false, certify(flaws{blind: true})},
 		{"auto, raw claim", false, playAuto(flaws{raw: true})},
 		{"auto, spendthrift", false, playAuto(flaws{last: true})},
 		{"auto, no shortcut", false, playAuto(flaws{longWay: true})},

@@ -45,7 +45,10 @@ type NoiseModel struct {
 	DriftSD, Rho     float64 // AR(1) drift of the machine: stationary sd, correlation per run
 	Jump, JumpP      float64 // two-speed clock: height of the slow state, chance per run to switch
 	BurstP, BurstEnd float64 // chance per run that a burst of outliers begins, that it ends
-	Scale            float64 // of the effects that go with this metric
+	// Beside is what others' load adds to the baseline's half of a pair, and to it alone;
+	// such a pair is recorded as unequal.
+	Beside float64
+	Scale  float64 // of the effects that go with this metric
 }
 
 // NoiseModels are the noise models: ten noisy ones, of which nothing was tuned on

@@ -70,6 +70,8 @@ func (v Layout) runTable(detail *view.Detail) []string {
 		switch {
 		case !run.Valid:
 			colour = screen.Bad
+		case run.Unequal != "":
+			note, colour = strings.TrimSpace("its pair does not count: "+run.Unequal), screen.Maybe
 		case run.Again:
 			note = strings.TrimSpace("made again " + note)
 		case run.Contended:

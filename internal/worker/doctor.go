@@ -97,7 +97,7 @@ func (h *Health) examine(ctx context.Context, scratch *scratchCampaign, canary b
 		return err
 	}
 
-	space, err := openWorkspace(ctx, scratch.checkout, campaign, id)
+	space, err := openWorkspace(ctx, scratch.checkout, campaign)
 	if err != nil {
 		return err
 	}

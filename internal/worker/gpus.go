@@ -57,7 +57,7 @@ func (r *runner) leaseGPUs(ctx context.Context) (*runResources, error) {
 
 	request := gpu.Request{
 		N:   r.space.program().GPUs,
-		Who: fmt.Sprintf("%s %s", r.campaign, r.id),
+		Who: r.campaign,
 		Waiting: func(w gpu.Wait) {
 			r.owner.reportPhase(fmt.Sprintf("waiting for GPUs, place %d, held by %s", w.Position,
 				strings.Join(w.Holders, ", ")))

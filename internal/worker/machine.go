@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ratchet/internal/fault"
+	"ratchet/internal/research/contract"
 	"ratchet/internal/research/history"
 	"ratchet/internal/research/rules"
 	"ratchet/sandbox"
@@ -67,19 +68,57 @@ func (m machine) changeSince(c *history.Campaign) string {
 const (
 	contendedCPUs  = .5
 	contendedShare = .1
-	// The kernel counts in ticks of 10 ms: of a shorter run it can't be known.
-	shortestWatched = 200 * time.Millisecond
+	// The kernel counts in ticks of 10 ms: of a shorter run it can't be known. Whether the
+	// two runs of a pair differ much can be said of runs half as long.
+	shortestWatched  = 200 * time.Millisecond
+	shortestCompared = shortestWatched / 2
 )
 
 // noteContention notes on the run what others did meanwhile.
 func noteContention(run *rules.Run, load *hostinfo.LoadMeter, own sandbox.Result) {
 	outside, ok := load.Outside(own.CPU)
-	if fault.Hit("machine.quiet") || !ok || own.Wall < shortestWatched {
+	if fault.Hit("machine.quiet") || !ok || own.Wall < shortestCompared {
+		return
+	}
+	run.Outside = &outside
+
+	isBusy := outside > max(contendedCPUs, contendedShare*float64(runtime.NumCPU()))
+	if isBusy && own.Wall >= shortestWatched {
+		run.Contended = true
+	}
+}
+
+// halves is what is known of the pair that is being made.
+type halves struct {
+	first *rules.Run // its first run; nil between pairs
+	told  string     // for the phase: why the pair before does not count, "" where it does
+}
+
+// noteUnequal notes on the second run of a pair why it can't be compared with the first.
+func (r *runner) noteUnequal(run *rules.Run) {
+	if run.Void {
+		return // it is made again
+	}
+	first := r.halves.first
+	r.halves = halves{}
+
+	if run.Pair == 0 || !run.Valid {
 		return
 	}
 
-	run.Outside = &outside
-	if outside > max(contendedCPUs, contendedShare*float64(runtime.NumCPU())) {
-		run.Contended = true
+	if first == nil || first.Pair != run.Pair || first.Again != run.Again || first.Side == run.Side {
+		r.halves.first = run
+		return
+	}
+
+	base, other := *first, *run
+	if run.Order == "CB" {
+		base, other = other, base
+	}
+	isCold := r.space.program().Budget.Cache == contract.CacheCold
+
+	run.Unequal = rules.UnequalReason(base, other, runtime.NumCPU(), isCold)
+	if run.Unequal != "" {
+		r.halves.told = "; the pair before does not count: " + run.Unequal
 	}
 }

@@ -19,14 +19,14 @@ func (w *worker) measureVersions(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	samples, paired, err := w.makeMeasuredRuns(ctx, measurement)
+	observations, err := w.makeMeasuredRuns(ctx, measurement)
 
-	summarise := rules.SummariseMeasurement
+	samples, paired := rules.SplitSamples(measurement.JobStart, observations)
+	end := rules.SummariseMeasurement(samples, paired, campaign.Program.Metric, campaign.Rule.Scale)
+
 	if w.id.Kind() == research.AuditJob {
-		summarise = rules.SummariseAudit
+		end = rules.SummariseAudit(measurement.JobStart, observations, campaign.Program.Metric, campaign.Rule.Scale)
 	}
-
-	end := summarise(samples, paired, campaign.Program.Metric, campaign.Rule.Scale)
 	end.Job = w.id
 
 	var bad *unfitError
@@ -46,16 +46,14 @@ func (w *worker) measureVersions(ctx context.Context) error {
 }
 
 // makeMeasuredRuns builds what the job measures, waits for its turn and makes the
-// runs. paired are the samples of the version that it is compared with, if any.
-func (w *worker) makeMeasuredRuns(
-	ctx context.Context, measurement *history.Measurement,
-) (samples, paired []float64, err error) {
+// runs, in order; none with an error.
+func (w *worker) makeMeasuredRuns(ctx context.Context, measurement *history.Measurement) ([]rules.Observation, error) {
 	if err := w.prepareMeasurement(ctx, measurement); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 
 	if err := w.waitForTurn(ctx); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 
 	role := research.Measure
@@ -65,7 +63,7 @@ func (w *worker) makeMeasuredRuns(
 
 	now, err := w.readCampaign(ctx) // the metric may have been demoted meanwhile
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 
 	var observations []rules.Observation
@@ -77,24 +75,23 @@ func (w *worker) makeMeasuredRuns(
 
 	for want := next(); want != nil; want = next() {
 		if err := w.requireAffordable(ctx, measurement, len(observations)); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 
 		observation, err := w.makeRun(ctx, w.id, w.versions[want.Side], *want)
 		switch {
 		case err != nil:
-			return nil, nil, err
+			return nil, err
 		case !observation.Valid && measurement.Ablates != "" && observation.Side == rules.Candidate:
-			return nil, nil, &unfitError{observation.Reason}
+			return nil, &unfitError{observation.Reason}
 		case !observation.Valid:
-			return nil, nil, errors.New(observation.Reason)
+			return nil, errors.New(observation.Reason)
 		}
 
 		observations = append(observations, observation)
 	}
-	samples, paired = rules.SplitSamples(measurement.JobStart, observations)
 
-	return samples, paired, nil
+	return observations, nil
 }
 
 // prepareMeasurement builds the versions that the job measures, and checks the one

@@ -80,7 +80,7 @@ func (r *runner) attemptRun(
 		version: built,
 		scan:    contract.NewScanner(program.Metric, program.Guards),
 		run: rules.Run{Job: id, Number: r.runs, Role: want.Role, Side: want.Side, Commit: built.commit, Pair: want.Pair,
-			Order: want.Order, WarmUp: want.WarmUp, Again: want.Again, Seed: runSeed(r.campaign, id, want, r.runs),
+			Order: want.Order, WarmUp: want.WarmUp, Again: want.Again, Seed: r.runSeed(want),
 			Started: time.Now().UTC(), Load: hostinfo.LoadAverage()},
 	}
 
@@ -107,6 +107,9 @@ func (r *runner) attemptRun(
 	}
 	noteContention(&tried.run, tried.load, tried.result)
 	tried.noteUsage()
+	if program.Budget.Cache == contract.CacheCold {
+		tried.run.Enforced["cache"] = describeCold(r.space.tier)
+	}
 
 	err = r.scoreRun(ctx, tried)
 	if err != nil || !tried.run.Valid { // the block ends with it
@@ -116,6 +119,8 @@ func (r *runner) attemptRun(
 	if err != nil {
 		return tried.run, err
 	}
+
+	r.noteUnequal(&tried.run)
 
 	// The output is stored before the record that names it.
 	if tried.run.Output, err = r.Ledger.PutOutput(tried.output); err != nil {
@@ -135,9 +140,10 @@ func (r *runner) boundMeasuring(ctx context.Context, tried *attempt, spec *sandb
 		if err := r.holdMachine(ctx, tried.run); err != nil {
 			return err
 		}
-		r.owner.reportPhase(fmt.Sprintf("run %d (%s, %s)", tried.run.Number, tried.run.Role, tried.run.Side))
+		r.owner.reportPhase(fmt.Sprintf("run %d (%s)%s", tried.run.Number, tried.run.Role, r.halves.told))
 
 		if tried.load == nil {
+			r.space.prepareFiles(*spec)
 			tried.load = hostinfo.StartLoad()
 		}
 
@@ -187,6 +193,7 @@ func (a *attempt) noteUsage() {
 	run.Exit, run.Signal = result.Exit, result.Signal
 	run.Wall, run.CPU, run.MaxRSS = result.Wall.Seconds(), result.CPU.Seconds(), result.MaxRSS
 	run.Enforced, run.Bytes = result.Enforced, result.Output.Bytes
+	run.DiskRead, run.MajorFaults = result.DiskRead, result.MajorFaults
 	a.output = result.Output.Text()
 }
 
@@ -375,12 +382,13 @@ func (r *runner) compactRun(run rules.Run) rules.Run {
 }
 
 // runSeed is the run's RATCHET_SEED: the same within a pair, fresh for each pair,
-// never pinned for a campaign.
-func runSeed(campaign string, id research.JobID, want rules.RunRequest, number int) uint64 {
-	pair := cmp.Or(want.Pair, -number)
+// never pinned for a campaign. It is drawn, not derived from the job's name: a run that
+// can compute it would know in which job it runs.
+func (r *runner) runSeed(want rules.RunRequest) uint64 {
+	pair := cmp.Or(want.Pair, -r.runs)
 
 	h := fnv.New64a()
-	fmt.Fprintf(h, "%s\x00%s\x00%d\x00%t", campaign, id, pair, want.Again)
+	fmt.Fprintf(h, "%s\x00%d\x00%t", r.seed, pair, want.Again)
 
 	return h.Sum64() >> 33 // 31 bits: every language's generator takes it
 }

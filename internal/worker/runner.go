@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"crypto/rand"
 	"time"
 
 	"ratchet/internal/checkout"
@@ -25,9 +26,11 @@ type runner struct {
 	candidateRun string        // the command that measures a candidate: the program's, or a canary's
 	outlook      rules.Outlook // of the last comparison
 	runs         int           // of this job
+	seed         string        // secret: what the runs' seeds are made of
 	enforced     rules.Run     // the last one that was recorded with what enforced it
 	gpus         gpuDriver
 	slot         measuringSlot
+	halves       halves
 }
 
 // owner is the worker or the trial that a runner works for.
@@ -50,6 +53,7 @@ func newRunner(co *checkout.Checkout, space *workspace, id research.JobID, owner
 		space:        space,
 		versions:     map[rules.Side]*version{},
 		candidateRun: space.program().Run,
+		seed:         rand.Text(),
 	}
 }
 

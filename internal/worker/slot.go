@@ -172,8 +172,8 @@ func (r *runner) acquireSlot(ctx context.Context, longest time.Duration) (*sandb
 		return err
 	})
 	if err == nil {
-		err = slot.Write(fmt.Appendf(nil, "%s: campaign %s, job %s, pid %d, since %s for at most %s\n", r.Repo.Root(),
-			r.campaign, r.id, os.Getpid(), time.Now().UTC().Format(time.TimeOnly+"Z"), longest))
+		err = slot.Write(fmt.Appendf(nil, "%s: campaign %s, pid %d, since %s for at most %s\n", r.Repo.Root(),
+			r.campaign, os.Getpid(), time.Now().UTC().Format(time.TimeOnly+"Z"), longest))
 	}
 
 	return slot, err

@@ -3,7 +3,6 @@ package worker
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,11 +16,13 @@ import (
 // commandSpec is what every command of a version has in common: the view, the caches,
 // the environment, fresh layers. Views[0] is the repository, Views[1] HOME.
 func (ws *workspace) commandSpec(built *version, command string, seed uint64, withBuild bool) (sandbox.Spec, error) {
-	ws.commands++
-	scratch := filepath.Join(ws.run, fmt.Sprint(ws.commands))
+	scratch, err := ws.makeRunDir()
+	if err != nil {
+		return sandbox.Spec{}, err
+	}
 
 	tmp := filepath.Join(scratch, "tmp")
-	if err := os.MkdirAll(tmp, 0o755); err != nil {
+	if err := os.Mkdir(tmp, 0o755); err != nil {
 		return sandbox.Spec{}, research.Errorf(research.CodeStorage, "free space, or make the cache folder writable",
 			"make a run's folder: %w", err)
 	}
@@ -63,7 +64,7 @@ func (ws *workspace) commandSpec(built *version, command string, seed uint64, wi
 // discardLayers throws a command's own layers away. What is left when ctx ends goes
 // with the job's folder, or before the next job.
 func (ws *workspace) discardLayers(ctx context.Context, spec sandbox.Spec) {
-	_ = sandbox.RemoveTree(ctx, filepath.Dir(spec.Scratch))
+	ws.removeRunDir(ctx, filepath.Dir(spec.Scratch))
 }
 
 // listHidden lists what no command of a program may read, though it should lie in

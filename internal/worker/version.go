@@ -59,11 +59,16 @@ func (ws *workspace) makeVersion(ctx context.Context, commit string) (*version, 
 		return made, nil
 	}
 
-	tmp, err := makeFolder(ws.run, "version-", "delta")
+	folder, err := ws.makeRunDir()
 	if err != nil {
 		return nil, err
 	}
+	defer ws.removeRunDir(ctx, folder)
 
+	tmp, err := makeFolder(folder, "version-", "delta")
+	if err != nil {
+		return nil, err
+	}
 	if tree != ws.campaign.StartTree {
 		delta := filepath.Join(tmp, "delta")
 		if _, err := ws.co.Repo.MaterialiseDelta(ctx, ws.campaign.Start, commit, delta); err != nil {

@@ -98,7 +98,7 @@ func runJob(ctx context.Context, co *checkout.Checkout, target host.Job, presenc
 	}
 	notify.StartNotifier(co, held)
 
-	space, err := openWorkspace(ctx, co, held, target.ID)
+	space, err := openWorkspace(ctx, co, held)
 	if err != nil {
 		return err
 	}

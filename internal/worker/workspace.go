@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -17,6 +18,7 @@ import (
 	"ratchet/internal/research/contract"
 	"ratchet/internal/research/history"
 	"ratchet/sandbox"
+	"ratchet/sandbox/pagecache"
 )
 
 // A campaign's workspace, below the user's cache folder:
@@ -28,35 +30,35 @@ import (
 //	                 candidate and the keep commit made of it are one version
 //	times            the time that the latest version's files got
 //	home/            the mount point of HOME inside a run
-//	runs/<job>/      the runs' own layers, thrown away
+//	runs/<random>/   a command's own layers, thrown away; its worker holds the lock
+//	                 runs/<random>.lock meanwhile
 //
 // A NAME is the hash of what the folder is made from, and its file `stamp` says that
 // in full (stamp.go).
 //
 // What a run sees is, topmost first: its own fresh layer, build, delta, base,
 // setup; at the repository's own path. Of caches, a version's commands see its
-// own and the start's: no other version's, see version.go.
+// own and the start's: no other version's, see version.go. Of the workspace itself a
+// run sees its own folders, whose names say nothing: an edit that could tell which job
+// or which side it runs in could be slow in one of them alone.
 type workspace struct {
 	co       *checkout.Checkout
 	campaign *history.Campaign // as it was when the workspace was opened
 	stamps   stamps
 	dir      string
-	folder   string // of the program, slash-separated, relative to the root
-	run      string // this job's runs/<job>
+	folder   string                    // of the program, slash-separated, relative to the root
+	held     map[string]*sandbox.Lock  // the folders of this job's commands, in runs/
+	visible  map[string]*pagecache.Set // the files of a command's view, by what it is made of
 	tier     sandbox.Tier
 	binds    []sandbox.Bind    // folders outside the commit that runs see, read-only
 	shown    []string          // paths outside of all this that runs see: toolchains, and the program's reads
 	hidden   []string          // what of that they don't
 	unseen   []string          // dependency folders that exist but are not ignored, so that runs don't see them
 	tracked  map[string]string // the start's tracked paths
-	commands int               // of this job, each with a folder of its own in run
 }
 
-// openWorkspace finds or makes the campaign's workspace, and a folder in it for the
-// runs of this job.
-func openWorkspace(
-	ctx context.Context, co *checkout.Checkout, campaign *history.Campaign, id research.JobID,
-) (*workspace, error) {
+// openWorkspace finds or makes the campaign's workspace, for one job.
+func openWorkspace(ctx context.Context, co *checkout.Checkout, campaign *history.Campaign) (*workspace, error) {
 	cache, err := co.CacheDir()
 	if err != nil {
 		return nil, err
@@ -69,13 +71,14 @@ func openWorkspace(
 
 	dir := filepath.Join(cache, campaign.Name)
 	ws := &workspace{co: co, campaign: campaign, stamps: newStamps(co, repository, campaign), dir: dir,
-		folder: checkout.SlashDir(campaign.ProgramPath), run: filepath.Join(dir, "runs", string(id))}
+		folder: checkout.SlashDir(campaign.ProgramPath), held: map[string]*sandbox.Lock{},
+		visible: map[string]*pagecache.Set{}}
 
 	if err := ws.removeDeadRuns(ctx); err != nil {
 		return nil, err
 	}
 
-	for _, d := range []string{ws.run, ws.versionsDir(), ws.homeDir()} {
+	for _, d := range []string{ws.runsDir(), ws.versionsDir(), ws.homeDir()} {
 		if err := os.MkdirAll(d, 0o755); err != nil {
 			return nil, research.Errorf(research.CodeStorage, "free space, or make the cache folder writable",
 				"make %s: %w", d, err)
@@ -107,14 +110,51 @@ func openWorkspace(
 // closeLimit is how long the end of a job may wait for the removal of its runs' layers.
 const closeLimit = 5 * time.Second
 
-// close removes the layers of this job's runs. What takes too long is removed before
-// the next job.
+// close removes the layers of this job's commands. What takes too long is removed
+// before the next job.
 func (ws *workspace) close() {
 	ctx, stop := context.WithTimeout(context.Background(), closeLimit)
 	defer stop()
 
-	_ = sandbox.RemoveTree(ctx, ws.run)
+	for dir := range ws.held {
+		ws.removeRunDir(ctx, dir)
+	}
 }
+
+// makeRunDir makes a folder for one command, under a name that tells nothing.
+func (ws *workspace) makeRunDir() (dir string, err error) {
+	dir = filepath.Join(ws.runsDir(), strings.ToLower(rand.Text()))
+
+	lock, ok, err := sandbox.TryLock(dir + lockSuffix)
+	if err == nil && !ok {
+		err = fs.ErrExist
+	}
+
+	if err == nil {
+		ws.held[dir] = lock
+		err = os.Mkdir(dir, 0o755)
+	}
+
+	if err != nil {
+		return "", research.Errorf(research.CodeStorage, "free space, or make the cache folder writable",
+			"make a run's folder: %w", err)
+	}
+
+	return dir, nil
+}
+
+// removeRunDir removes what makeRunDir made, and gives up its lock last. What is left
+// when ctx ends is removed before the next job.
+func (ws *workspace) removeRunDir(ctx context.Context, dir string) {
+	if sandbox.RemoveTree(ctx, dir) == nil {
+		_ = os.Remove(dir + lockSuffix)
+	}
+	_ = ws.held[dir].Release()
+	delete(ws.held, dir)
+}
+
+// lockSuffix ends the name of the lock on a command's folder.
+const lockSuffix = ".lock"
 
 // program is the campaign's contract.
 func (ws *workspace) program() *contract.Program { return &ws.campaign.Program }
@@ -122,6 +162,8 @@ func (ws *workspace) program() *contract.Program { return &ws.campaign.Program }
 func (ws *workspace) baseDir() string { return filepath.Join(ws.dir, "base."+ws.stamps.base.name()) }
 
 func (ws *workspace) homeDir() string { return filepath.Join(ws.dir, "home") }
+
+func (ws *workspace) runsDir() string { return filepath.Join(ws.dir, "runs") }
 
 func (ws *workspace) versionsDir() string { return filepath.Join(ws.dir, "v") }
 
@@ -162,7 +204,13 @@ func (ws *workspace) makeBase(ctx context.Context) error {
 		return nil
 	}
 
-	tmp, err := makeFolder(ws.run, "base-", "tree")
+	folder, err := ws.makeRunDir()
+	if err != nil {
+		return err
+	}
+	defer ws.removeRunDir(ctx, folder)
+
+	tmp, err := makeFolder(folder, "base-", "tree")
 	if err != nil {
 		return err
 	}
@@ -211,22 +259,29 @@ func installFolder(tmp, path string, made stamp) error {
 	return errors.Join(checkout.RemoveTree(path), install())
 }
 
-// removeDeadRuns removes what dead workers left of their runs, and of this job's
-// own earlier ones.
+// removeDeadRuns removes what dead workers left of their commands: the folders whose
+// lock nobody holds.
 func (ws *workspace) removeDeadRuns(ctx context.Context) error {
-	entries, err := os.ReadDir(filepath.Dir(ws.run))
+	entries, err := os.ReadDir(ws.runsDir())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 
 	for _, e := range entries {
-		own := e.Name() == filepath.Base(ws.run)
-		if !own && ws.co.HasWorker(ws.campaign.Name, research.JobID(e.Name())) {
+		dir := filepath.Join(ws.runsDir(), strings.TrimSuffix(e.Name(), lockSuffix))
+
+		if ws.co.HasWorker(ws.campaign.Name, research.JobID(e.Name())) {
+			continue // of a version of Ratchet that named them so, and held no lock
+		}
+
+		lock, free, lockErr := sandbox.TryLock(dir + lockSuffix)
+		if lockErr != nil || !free {
 			continue
 		}
 
-		if err := sandbox.RemoveTree(ctx, filepath.Join(filepath.Dir(ws.run), e.Name())); err != nil {
-			return err
+		removed := errors.Join(sandbox.RemoveTree(ctx, dir), os.Remove(dir+lockSuffix), lock.Release())
+		if removed != nil {
+			return removed
 		}
 	}
 

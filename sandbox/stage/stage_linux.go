@@ -422,6 +422,9 @@ func reapDead() bool {
 	}
 }
 
+// usageBlock is the unit of what getrusage says of reading and writing, in bytes.
+const usageBlock = 512
+
 // report tells the outcome and ends the stage, and with it its namespace. Only
 // the first caller reports; any other waits for that end.
 func (s *stage) report(status syscall.WaitStatus) {
@@ -451,6 +454,8 @@ func (s *stage) report(status syscall.WaitStatus) {
 		TimedOut: s.timedOut.Load(),
 		Killed:   s.killed.Load(),
 		MaxTree:  s.maxTree.Load(),
+		DiskRead: int64(ru.Inblock) * usageBlock,
+		Faults:   int64(ru.Majflt),
 		Enforced: s.enforced,
 	}
 	if limit := s.exceeded.Load(); limit != nil {

@@ -106,6 +106,8 @@ type Message struct {
 	Survivors []int              // what could not be killed
 	Exceeded  string             // the sampled limit that ended the run: memory, processes or cpu
 	MaxTree   int64              // bytes: the most that the whole tree was seen to hold
+	DiskRead  int64              // bytes that everything that was reaped read from disk
+	Faults    int64              // its major page faults
 	Ignored   string             // the first process that ignored SIGCHLD, "" if none was seen to; of Plan.Children
 	Enforced  []string           // what holds by now; key, value, key, value …
 }
@@ -362,6 +364,8 @@ func (m *Message) Encode() []byte {
 
 	enc.str(m.Exceeded)
 	enc.num(m.MaxTree)
+	enc.num(m.DiskRead)
+	enc.num(m.Faults)
 	enc.str(m.Ignored)
 	enc.strs(m.Enforced)
 
@@ -383,7 +387,9 @@ func ReadMessage(r io.Reader) (*Message, error) {
 		message.Survivors = append(message.Survivors, int(dec.num()))
 	}
 
-	message.Exceeded, message.MaxTree, message.Ignored, message.Enforced = dec.str(), dec.num(), dec.str(), dec.strs()
+	message.Exceeded, message.MaxTree = dec.str(), dec.num()
+	message.DiskRead, message.Faults = dec.num(), dec.num()
+	message.Ignored, message.Enforced = dec.str(), dec.strs()
 	if dec.bad {
 		return nil, errWire
 	}

@@ -115,6 +115,7 @@ func budgetFields(b *Budget) []field {
 		{"processes", false, wholeNumber(&b.Processes, 1, 1<<22)},
 		{"output", false, size(&b.Output, 1<<10, 1<<30)},
 		{"disk", false, size(&b.Disk, 1<<20, 1<<50)},
+		{"cache", false, choice(&b.Cache, CacheWarm, CacheCold)},
 	}
 }
 

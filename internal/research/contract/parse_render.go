@@ -185,6 +185,7 @@ func (w *renderer) writeBudget(budget, def Budget) {
 	if budget.Disk != def.Disk {
 		w.writeLine("  ", "disk", formatSize(budget.Disk), "")
 	}
+	w.writeScalar("  ", "cache", budget.Cache, "")
 }
 
 func (w *renderer) writeCampaign(c, def CampaignLimit) {

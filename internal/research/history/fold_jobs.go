@@ -57,7 +57,8 @@ func foldMeasurementFinished(change *Change, _ Record, end rules.MeasurementEnd)
 
 	if end.Job.Kind() == research.AuditJob && end.Gain != nil && measurement.Target != TrimmedTarget {
 		campaign.Audit = &Audited{Job: end.Job, Commit: measurement.Commit, Experiments: campaign.Experiments,
-			Gain: *end.Gain, Scale: end.Scale, Pairs: len(end.Paired)}
+			Gain: *end.Gain, Scale: end.Scale, Pairs: len(end.Paired),
+			Interferes: end.Control != nil && end.Control.Interferes}
 	}
 
 	measurement.End = &end

@@ -202,7 +202,7 @@ func (c *replay) checkMeasurement(b rules.MeasurementEnd) error {
 	samples, paired := rules.SplitSamples(job.start, job.observations)
 	end := rules.SummariseMeasurement(samples, paired, c.program.Metric, c.state.Scale)
 	if b.Job.Kind() == research.AuditJob {
-		end = rules.SummariseAudit(samples, paired, c.program.Metric, c.state.Scale)
+		end = rules.SummariseAudit(job.start, job.observations, c.program.Metric, c.state.Scale)
 	}
 
 	if !slices.Equal(samples, b.Samples) || !slices.Equal(paired, b.Paired) || !sameGain(end.Gain, b.Gain) {
@@ -336,7 +336,7 @@ func (c *replay) deriveJudgement(job *replayJob, judgement rules.Judgement) (*ru
 // isRuleStop names the ends of a test that only the rule itself gives.
 func isRuleStop(by string) bool {
 	switch by {
-	case "screen", "futility", "cap", "threshold", "one_run", "invalid", "price", "looks", "guard":
+	case "screen", "futility", "cap", "threshold", "one_run", "invalid", "price", "looks", "guard", "unequal":
 		return true
 	}
 

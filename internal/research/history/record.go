@@ -158,6 +158,8 @@ type (
 		Gain    *research.Interval `json:"gain"` // as audited
 		Scale   string             `json:"scale"`
 		Pairs   int                `json:"pairs"` // of the audit
+		// Interferes says that the audited version disturbs what runs after it, see rules.Control.
+		Interferes bool `json:"interferes,omitempty"`
 		// Stack are the commits of a stack, from the start on; none for one commit.
 		Stack []StackEntry `json:"stack,omitempty"`
 	}

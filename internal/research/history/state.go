@@ -237,6 +237,8 @@ type Audited struct {
 	Gain        research.Interval `json:"gain"`
 	Scale       string            `json:"scale"`
 	Pairs       int               `json:"pairs"`
+	// Interferes says that the version disturbs what runs after it, see rules.Control.
+	Interferes bool `json:"interferes,omitempty"`
 }
 
 // Final is what a finalize made, without its lists, whose size grows with the campaign.

@@ -89,7 +89,7 @@ func (r *AblationRuns) ResultOf(besides, out []int) ComparisonResult {
 func (r *AblationRuns) pairDiffs(obs []Observation) (diffs []float64) {
 	pairs := map[int]runPair{}
 
-	for _, observation := range ResolveRepeats(obs) {
+	for _, observation := range countedRuns(obs) {
 		if observation.Pair == 0 || !observation.Valid || !research.IsFinite(observation.Value) ||
 			r.scale.Name == LogScale && observation.Value <= 0 {
 			continue
@@ -201,7 +201,7 @@ func (r *AblationRuns) brokenGuard(with, without []Observation) string {
 
 // validRuns are a side's runs that count.
 func validRuns(obs []Observation, s Side) []Observation {
-	return slices.DeleteFunc(runsOfSide(ResolveRepeats(obs), s),
+	return slices.DeleteFunc(runsOfSide(countedRuns(obs), s),
 		func(o Observation) bool { return !o.Valid || !research.IsFinite(o.Value) })
 }
 

@@ -35,7 +35,7 @@ const (
 // Certificate is the judgement of a chain of adopted edits against the checkpoint.
 type Certificate struct {
 	Outcome   Outcome `json:"outcome"`
-	StoppedBy string  `json:"stopped_by"`       // threshold | futility | cap | budget | guard | invalid
+	StoppedBy string  `json:"stopped_by"`       // threshold | futility | cap | budget | guard | unequal | invalid
 	Reason    string  `json:"reason,omitempty"` // for guard: which one, and why
 	Edits     int     `json:"edits"`            // of the chain
 	// Gain of the head over the checkpoint, with its 90 % credible interval: a
@@ -44,10 +44,12 @@ type Certificate struct {
 	Scale string             `json:"scale"`
 	Claim float64            `json:"claim"` // what was believed before, as a gain
 	Pairs int                `json:"pairs"`
-	E     float64            `json:"e"`
-	Need  float64            `json:"need"` // 1/alpha_t
-	Test  int                `json:"test"` // t of the campaign's certificates
-	Runs  int                `json:"runs"`
+	// Unequal is how many pairs were made besides that do not count, see Run.Unequal.
+	Unequal int     `json:"unequal_pairs,omitempty"`
+	E       float64 `json:"e"`
+	Need    float64 `json:"need"` // 1/alpha_t
+	Test    int     `json:"test"` // t of the campaign's certificates
+	Runs    int     `json:"runs"`
 }
 
 // CertificateStep is the answer about a certificate: one more run, or the
@@ -74,40 +76,42 @@ func (a Auto) NextPair(st RuleState, outlook Outlook, obs []Observation) Certifi
 		return CertificateStep{Run: checkpointHalf(n, pairs[n-1])}
 	}
 
-	test := st.newCertificateTest()
-	for _, p := range pairs {
-		if p.isComplete() {
-			test.bet(*p.c - *p.b)
-		}
-	}
+	all, test := st.testPairs(pairs)
 
 	stoppedBy, outcome, reason := "", RolledBack, ""
 	broken, open := a.certificateGuards(st, obs)
-	passed := test.best >= math.Exp(test.need)
+	passed := min(all.best, test.best) >= math.Exp(test.need)
 
 	switch {
 	case failed >= maxFailedRun:
 		stoppedBy = "invalid"
 	case !a.CanCertify(st):
 		stoppedBy = "futility"
-	case test.n > 0 && broken != "":
+	case all.n > 0 && broken != "":
 		stoppedBy, reason = "guard", broken
 	case passed && open == "":
 		stoppedBy, outcome = "threshold", Certified
+	case isTooUnequal(all.n, test.n):
+		stoppedBy = "unequal"
 	case test.n > 0 && !passed && test.gain < hopeless:
 		stoppedBy = "futility"
-	case test.n < maxCertificatePairs && outlook.Left-len(obs) >= 2:
+	case all.n < maxCertificatePairs && outlook.Left-len(obs) >= 2:
 		return CertificateStep{Run: checkpointHalf(len(pairs)+1, runPair{})}
 	case passed:
 		stoppedBy, reason = "guard", open
-	case test.n >= maxCertificatePairs:
+	case all.n >= maxCertificatePairs:
 		stoppedBy = "cap"
 	default:
 		stoppedBy = "budget"
 	}
 
 	certificate := st.newCertificate(test, outcome, stoppedBy, len(obs))
-	certificate.Reason = reason
+	certificate.Reason, certificate.Unequal = reason, all.n-test.n
+
+	if outcome == RolledBack && reason == "" {
+		certificate.Reason = unequalWords(certificate.Unequal, all.n)
+	}
+	certificate.E = min(certificate.E, all.decisiveEvidence())
 
 	return CertificateStep{Done: certificate}
 }
@@ -164,9 +168,36 @@ func (st RuleState) sortPairs(obs []Observation) (pairs []runPair, failed int) {
 		} else {
 			p.b = &y
 		}
+
+		pair := &pairs[observation.Pair-1]
+		pair.unequal = pair.unequal || observation.Unequal
 	}
 
 	return pairs, failed
+}
+
+// testPairs weighs the complete pairs: all of them, and those that count. Both tests
+// must pass. Without unequal pairs they are one and the same.
+func (st RuleState) testPairs(pairs []runPair) (all, counted *certificateTest) {
+	all = st.newCertificateTest()
+	counted = all
+
+	if slices.ContainsFunc(pairs, func(p runPair) bool { return p.isComplete() && p.unequal }) {
+		counted = st.newCertificateTest()
+	}
+
+	for _, p := range pairs {
+		if !p.isComplete() {
+			continue
+		}
+
+		all.bet(*p.c - *p.b)
+		if counted != all && !p.unequal {
+			counted.bet(*p.c - *p.b)
+		}
+	}
+
+	return all, counted
 }
 
 // certificateTest is a certificate's evidence so far. What it bets with was
@@ -361,7 +392,7 @@ func (a Auto) CloseCertificate(st RuleState, o Outlook, obs []Observation, c Cer
 
 	var diffs []float64
 	for _, p := range pairs {
-		if !p.isComplete() {
+		if !p.isComplete() || p.unequal {
 			continue
 		}
 

@@ -160,7 +160,7 @@ func (c Certify) Close(st RuleState, outlook Outlook, obs []Observation, judgeme
 			st.Kept++
 		}
 
-		if judgement.Verdict == research.Equivalent && t.simple != nil {
+		if judgement.Verdict == research.Equivalent && t.simple.isOpen() {
 			st.SimpleKept++
 		}
 	case t.screened:

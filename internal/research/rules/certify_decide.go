@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 
@@ -18,7 +19,7 @@ func (t *confirmation) nextRun() (*RunRequest, *Judgement) {
 	}
 
 	// A pair that was begun is completed first.
-	if n := len(t.pairs); n > len(t.candidate) {
+	if n := len(t.pairs); n > t.made {
 		return t.nextHalf(n), nil
 	}
 
@@ -63,17 +64,17 @@ func (t *confirmation) nextHalf(n int) *RunRequest {
 // isProven says whether what is being tested is proven, by two pairs or more.
 func (t *confirmation) isProven() bool {
 	switch {
-	case t.simple != nil:
-		return t.simple.best >= t.simpleNeed()
-	case t.gain != nil:
-		return t.gain.best >= t.need
+	case t.simple.isOpen():
+		return t.simple.weaker().best >= t.simpleNeed()
+	case t.gain.isOpen():
+		return t.gain.weaker().best >= t.need
 	}
 
 	return false
 }
 
 // hasSpentPairs says whether the pairs of the present test are used up.
-func (t *confirmation) hasSpentPairs() bool { return len(t.candidate)-t.simpleFrom >= t.preset.pairs }
+func (t *confirmation) hasSpentPairs() bool { return t.made-t.simpleFrom >= t.preset.pairs }
 
 // decide is the judgement, nil while the test goes on.
 func (t *confirmation) decide() *Judgement {
@@ -87,9 +88,11 @@ func (t *confirmation) decide() *Judgement {
 		return t.newJudgement(research.Invalid, "invalid", broken.excessText())
 	case t.isProven():
 		return t.decideProven(guards)
+	case isTooUnequal(t.made, n):
+		return t.newJudgement(research.Inconclusive, "unequal", unequalWords(t.unequal(), t.made))
 	case n > 0 && t.loss.best >= proven:
 		return t.newJudgement(research.Regressed, "threshold", "")
-	case t.simple != nil:
+	case t.simple.isOpen():
 		if stoppedBy := t.simpleStopReason(); stoppedBy != "" {
 			return t.giveUp(stoppedBy)
 		}
@@ -114,7 +117,7 @@ func (t *confirmation) decideProven(guards []*guardTest) *Judgement {
 		return t.giveUp("guard")
 	case open != nil:
 		return nil
-	case t.simple != nil:
+	case t.simple.isOpen():
 		return t.newJudgement(research.Equivalent, "threshold", "")
 	}
 
@@ -134,7 +137,7 @@ func (t *confirmation) giveUp(stoppedBy string) *Judgement {
 		return t.newJudgement(research.Regressed, stoppedBy, "")
 	}
 
-	return t.newJudgement(research.Inconclusive, stoppedBy, t.reason)
+	return t.newJudgement(research.Inconclusive, stoppedBy, cmp.Or(t.reason, unequalWords(t.unequal(), t.made)))
 }
 
 // simpleNeed is 1/alpha of the next test of a shorter edit: e-LOND on a stream
@@ -146,12 +149,12 @@ func (t *confirmation) simpleNeed() float64 {
 // simpleStopReason is what stops the test of a shorter edit, "" to go on.
 func (t *confirmation) simpleStopReason() string {
 	within := 1 - t.belief.chanceAtLeast(t.rope)
-	pairsLeft := float64(t.preset.pairs - t.simple.n)
+	pairsLeft := float64(t.preset.pairs - t.simple.all.n)
 
 	switch {
 	case within < t.preset.drop:
 		return "futility"
-	case t.usesSigns() && t.simple.e*math.Pow(winFactor, pairsLeft) < t.simpleNeed():
+	case t.usesSigns() && t.simple.weaker().e*math.Pow(winFactor, pairsLeft) < t.simpleNeed():
 		return "futility"
 	case t.hasSpentPairs():
 		return "cap"
@@ -188,10 +191,13 @@ func (t *confirmation) unprovableReason() string {
 		text.amount(t.asGain(least)), wording.Count(t.preset.pairs, "pair"), text.amount(t.asGain(t.rope)))
 }
 
+// unequal is how many pairs were made that do not count.
+func (t *confirmation) unequal() int { return t.made - len(t.candidate) }
+
 // noteBrokenTest notes in j the test that an invalid run broke off.
 func (t *confirmation) noteBrokenTest(j *Judgement) {
 	if t.opened {
-		j.Test, j.Pairs, j.Wins, j.Losses = t.st.Tests+1, len(t.candidate), t.gain.wins, t.gain.losses
+		j.Test, j.Pairs, j.Wins, j.Losses = t.st.Tests+1, len(t.candidate), t.gain.equal.wins, t.gain.equal.losses
 	}
 }
 
@@ -200,7 +206,7 @@ func (t *confirmation) noteBrokenTest(j *Judgement) {
 func (t *confirmation) newJudgement(verdict research.Verdict, stoppedBy, reason string) *Judgement {
 	n := len(t.candidate)
 	judgement := &Judgement{
-		Verdict: verdict, StoppedBy: stoppedBy, Reason: reason, Scale: t.st.Scale, Pairs: n,
+		Verdict: verdict, StoppedBy: stoppedBy, Reason: reason, Scale: t.st.Scale, Pairs: n, Unequal: t.unequal(),
 		Noise:      t.asGain(math.Sqrt(t.noise.runVar())),
 		Detectable: t.asGain(t.minGain + DetectableSize(t.noise.s, n, t.st.alphaNext())),
 	}
@@ -214,6 +220,10 @@ func (t *confirmation) newJudgement(verdict research.Verdict, stoppedBy, reason 
 		judgement.Value, judgement.Baseline = &value, &base
 		judgement.Gain = t.scale.interval(effect, effect-half, effect+half)
 
+		if t.made > 0 { // none counts
+			judgement.E, judgement.Need, judgement.Test = t.gain.weaker().e, t.need, t.st.Tests+1
+		}
+
 		return judgement
 	}
 
@@ -222,13 +232,13 @@ func (t *confirmation) newJudgement(verdict research.Verdict, stoppedBy, reason 
 	judgement.Gain = t.scale.interval(t.estimate())
 	judgement.Growth = t.rule.baseRule().measureGrowth(t.st, t.obs, Incumbent, Candidate)
 
-	tested, need, test := t.gain, t.need, t.st.Tests+1
-	if t.simple != nil && t.simpleOpened {
-		tested, need, test = t.simple, t.simpleNeed(), t.st.SimpleTests+1
+	tested, need, test := t.gain.weaker(), t.need, t.st.Tests+1
+	if t.simple.isOpen() && t.simpleOpened {
+		tested, need, test = t.simple.weaker(), t.simpleNeed(), t.st.SimpleTests+1
 	}
 
-	judgement.E, judgement.Need, judgement.Test, judgement.Wins, judgement.Losses = tested.e, need, test, tested.wins,
-		tested.losses
+	judgement.E, judgement.Need, judgement.Test, judgement.Wins, judgement.Losses = tested.e, need, test,
+		tested.wins, tested.losses
 	if tested.best >= need {
 		judgement.E = tested.best // the value that passed counts, also while a guard is still open
 	}

@@ -30,16 +30,46 @@ type confirmation struct {
 	belief       belief
 
 	pairs                []runPair
-	candidate, incumbent []float64 // y of complete pairs, in order
-	gain, loss           *evidence // nil before the first pair
+	made                 int       // complete pairs, those included that do not count
+	candidate, incumbent []float64 // y of the complete pairs that count, in order
+	gain                 proof     // the zero value before the first pair
+	loss                 *evidence // nil before the first pair
 	gaveUp               string    // what stopped the test for a gain, "" while it goes on
-	simple               *evidence // of a loss below rope; nil unless that is tested
+	simple               proof     // of a loss below rope; the zero value unless that is tested
 	simpleFrom           int       // pairs before it
 	reason               string    // why it is not, for a shorter edit
 }
 
 // runPair holds the raw halves of a pair, nil while missing.
-type runPair struct{ b, c *float64 }
+type runPair struct {
+	b, c    *float64
+	unequal bool // it does not count
+}
+
+// proof is evidence of one hypothesis, twice: of all pairs, and without the unequal
+// ones. Both must reach what is needed. The zero value is that of no test.
+type proof struct{ all, equal *evidence }
+
+func newProof(make func() *evidence) proof { return proof{make(), make()} }
+
+func (p proof) isOpen() bool { return p.all != nil }
+
+// bet folds in one pair's difference.
+func (p proof) bet(diff float64, noise noiseModel, unequal bool) {
+	p.all.bet(diff, noise)
+	if !unequal {
+		p.equal.bet(diff, noise)
+	}
+}
+
+// weaker is the evidence that decides; without unequal pairs the two are alike.
+func (p proof) weaker() *evidence {
+	if p.all == nil || p.all.best < p.equal.best || p.all.best == p.equal.best && p.all.e < p.equal.e {
+		return p.all
+	}
+
+	return p.equal
+}
 
 // newConfirmation folds the runs; those that are not usable only count.
 func (c Certify) newConfirmation(st RuleState, outlook Outlook, obs []Observation) *confirmation {
@@ -103,12 +133,14 @@ func (t *confirmation) beginTest() {
 		t.advanceTest()
 	}
 
-	if t.gain == nil {
-		t.gain = newEvidence(t.belief.effects, t.belief.weights, -t.minGain, false, t.usesSigns())
+	if !t.gain.isOpen() {
+		t.gain = newProof(func() *evidence {
+			return newEvidence(t.belief.effects, t.belief.weights, -t.minGain, false, t.usesSigns())
+		})
 		t.loss = newEvidence(t.belief.effects, t.belief.weights, t.minGain, true, t.usesSigns())
 	}
 
-	if t.simple != nil {
+	if t.simple.isOpen() {
 		t.simpleOpened = true
 	} else {
 		t.opened = true
@@ -142,24 +174,30 @@ func (t *confirmation) addHalf(observation Observation, y float64) {
 		pair.b = &y
 	}
 
+	pair.unequal = pair.unequal || observation.Unequal
+
 	if pair.isComplete() {
-		t.betOnPair(*pair.b, *pair.c)
+		t.betOnPair(*pair)
 	}
 }
 
 // betOnPair folds in a complete pair of incumbent (b) and candidate (c).
-func (t *confirmation) betOnPair(b, c float64) {
-	diff := c - b
-	t.candidate, t.incumbent = append(t.candidate, c), append(t.incumbent, b)
+func (t *confirmation) betOnPair(pair runPair) {
+	diff := *pair.c - *pair.b
+	t.made++
 
-	if t.simple != nil {
-		t.simple.bet(diff, t.noise)
+	if t.simple.isOpen() {
+		t.simple.bet(diff, t.noise, pair.unequal)
 	} else {
-		t.gain.bet(diff, t.noise)
+		t.gain.bet(diff, t.noise, pair.unequal)
 	}
 
-	t.loss.bet(diff, t.noise)
-	t.belief.update(diff, t.noise)
+	if !pair.unequal {
+		t.candidate, t.incumbent = append(t.candidate, *pair.c), append(t.incumbent, *pair.b)
+		t.loss.bet(diff, t.noise)
+		t.belief.update(diff, t.noise)
+	}
+
 	t.advanceTest()
 }
 
@@ -179,36 +217,38 @@ func (t *confirmation) advanceTest() {
 
 	t.reason = t.unprovableReason()
 	if t.reason == "" {
-		t.simple = newEvidence(t.belief.effects, t.belief.weights, t.rope, false, t.usesSigns())
-		t.simpleFrom = len(t.candidate)
+		t.simple = newProof(func() *evidence {
+			return newEvidence(t.belief.effects, t.belief.weights, t.rope, false, t.usesSigns())
+		})
+		t.simpleFrom = t.made
 	}
 }
 
 // stopReason is what stops the test for a gain, "" to go on. Where only signs
 // count, three lost pairs put the threshold out of reach.
 func (t *confirmation) stopReason() string {
-	n := len(t.candidate)
+	n := t.made
 	gain, _, null, _ := t.belief.moments(t.minGain)
 
 	switch {
 	case n == 0 && gain < t.preset.drop:
 		return "screen"
-	case n == 0 || t.gain.best >= t.need:
+	case n == 0 || t.gain.weaker().best >= t.need:
 		return ""
 	case n >= t.preset.pairs:
 		return "cap"
 	case gain < t.preset.drop:
 		return "futility"
-	case t.shorter && n >= leastPairs && null >= equalAbove:
+	case t.shorter && len(t.candidate) >= leastPairs && null >= equalAbove:
 		return "futility"
-	case t.usesSigns() && t.gain.e*math.Pow(winFactor, float64(t.preset.pairs-n)) < t.need:
+	case t.usesSigns() && t.gain.weaker().e*math.Pow(winFactor, float64(t.preset.pairs-n)) < t.need:
 		return "futility"
 	}
 
 	return ""
 }
 
-// differences of the complete pairs, candidate minus incumbent.
+// differences of the complete pairs that count, candidate minus incumbent.
 func (t *confirmation) differences() []float64 {
 	ds := make([]float64, len(t.candidate))
 	for i := range ds {

@@ -114,6 +114,10 @@ func (w formatter) describePaired() string {
 	evidence := fmt.Sprintf("E = %s against %s needed", wording.FormatEvidence(w.E), wording.FormatEvidence(w.Need))
 
 	pairs := wording.Count(w.Pairs, "pair")
+	if w.Unequal > 0 {
+		pairs += fmt.Sprintf(" (%d more did not count)", w.Unequal)
+	}
+
 	switch w.Verdict {
 	case research.Improved:
 		return fmt.Sprintf("improved: %s %s, %s, %s", w.amount(w.Gain.Mid), w.interval(), pairs, evidence)

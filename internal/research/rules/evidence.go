@@ -131,9 +131,9 @@ func EvidencePath(program contract.Program, st RuleState, judgement Judgement, r
 		obs = append(obs, NewObservation(run, program.Metric))
 		last = rule.newConfirmation(st, judgement.Outlook, ResolveRepeats(obs))
 
-		gain = appendEvidence(gain, last.gain, run.Number)
+		gain = appendEvidence(gain, last.gain.weaker(), run.Number)
 		if last.simpleOpened {
-			simple = appendEvidence(simple, last.simple, run.Number)
+			simple = appendEvidence(simple, last.simple.weaker(), run.Number)
 		}
 	}
 
@@ -141,9 +141,9 @@ func EvidencePath(program contract.Program, st RuleState, judgement Judgement, r
 		return nil
 	}
 
-	path, end := gain, last.gain
+	path, end := gain, last.gain.weaker()
 	if last.simpleOpened {
-		path, end = simple, last.simple
+		path, end = simple, last.simple.weaker()
 	}
 
 	if end == nil || !NearlyEqual(end.e, judgement.E) && !NearlyEqual(end.best, judgement.E) {

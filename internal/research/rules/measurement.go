@@ -20,17 +20,31 @@ const mostStudentPairs = 4
 var student90 = [...]float64{6.314, 2.920, 2.353, 2.132, 2.015, 1.943, 1.895, 1.860, 1.833, 1.812,
 	1.796, 1.782, 1.771, 1.761, 1.753, 1.746, 1.740, 1.734, 1.729, 1.725}
 
-// SummariseAudit says what fresh pairs of head (samples) and start (paired) show: the
-// mean of their differences, which is unbiased whatever led to the head, with
-// Student's 90 % interval. A deterministic metric's equal pairs have an
-// interval of no width; fewer than two pairs give no gain.
-func SummariseAudit(samples, paired []float64, metric contract.Metric, scale string) MeasurementEnd {
+// SummariseAudit says what the runs obs of an audit m show, of head (Samples) and start
+// (Paired): the mean of the pairs' differences, which is unbiased whatever led to the
+// head, with Student's 90 % interval. A deterministic metric's equal pairs have an
+// interval of no width; fewer than two pairs give no gain. Where the head interferes
+// (Control) only those pairs count whose start ran after a start.
+func SummariseAudit(m JobStart, obs []Observation, metric contract.Metric, scale string) MeasurementEnd {
+	samples, paired := SplitSamples(m, obs)
 	end := SummariseMeasurement(samples, paired, metric, scale)
 	end.Gain = nil
 
-	if n := min(len(samples), len(paired)); end.Failed == "" && n >= 2 {
-		used := metricScale{end.Scale, metric.Better}
-		mid, half := studentInterval(pairedDiffs(used, samples, paired))
+	if end.Failed != "" {
+		return end
+	}
+
+	used := metricScale{end.Scale, metric.Better}
+	diffs := pairedDiffs(used, samples, paired)
+
+	if m.Control {
+		if end.Control = newControl(used, obs); end.Control != nil && end.Control.Interferes {
+			diffs, _ = splitDiffs(used, obs)
+		}
+	}
+
+	if len(diffs) >= 2 {
+		mid, half := studentInterval(diffs)
 		end.Gain = used.interval(mid, mid-half, mid+half)
 	}
 
@@ -84,14 +98,16 @@ func (s RuleState) DetectableGain(pairs int) (gain float64, ok bool) {
 // NextMeasurementRun is the next run of a measurement or audit m, nil when it has
 // them all: of one version, or of two in pairs A B, B A, … so that steady drift
 // cancels; a contended pair is repeated once, unless kind, the metric's, is
-// deterministic.
+// deterministic. Pairs that do not count are made up for by others, as many at most as
+// were asked for. An audit with a control ends with one more run of the start.
 func NextMeasurementRun(m JobStart, role research.Role, kind research.NoiseKind, obs []Observation) *RunRequest {
 	if repeat := NextRepeat(kind, obs); repeat != nil {
 		return repeat
 	}
 
 	measured, comparedWith := measuredSides(m)
-	done := len(ResolveRepeats(obs))
+	resolved := ResolveRepeats(obs)
+	done := len(resolved)
 
 	if m.Paired == "" {
 		if done >= m.Runs {
@@ -101,7 +117,12 @@ func NextMeasurementRun(m JobStart, role research.Role, kind research.NoiseKind,
 		return &RunRequest{Side: measured, Role: role}
 	}
 
-	if done >= 2*m.Runs {
+	unequal := len(unequalPairs(resolved))
+	if done >= 2*(m.Runs+min(unequal, m.Runs)) {
+		if m.Control && done%2 == 0 {
+			return &RunRequest{Side: comparedWith, Role: role}
+		}
+
 		return nil
 	}
 
@@ -118,13 +139,16 @@ func NextMeasurementRun(m JobStart, role research.Role, kind research.NoiseKind,
 	return request
 }
 
-// SplitSamples are the samples of both versions of a measurement, pair by pair.
+// SplitSamples are the samples of both versions of a measurement, pair by pair: of
+// those pairs that count.
 func SplitSamples(m JobStart, obs []Observation) (samples, paired []float64) {
 	a, _ := measuredSides(m)
-	for _, observation := range ResolveRepeats(obs) {
-		if observation.Side == a {
+	for _, observation := range countedRuns(obs) {
+		switch {
+		case m.Paired != "" && observation.Pair == 0: // an audit's control
+		case observation.Side == a:
 			samples = append(samples, observation.Value)
-		} else {
+		default:
 			paired = append(paired, observation.Value)
 		}
 	}

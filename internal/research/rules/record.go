@@ -25,12 +25,15 @@ type (
 		Without []int  `json:"without,omitempty"`
 		Besides []int  `json:"besides,omitempty"`
 		Check   bool   `json:"check,omitempty"` // Commit must pass the program's check first
+		// Control is set on an audit that also compares runs of the start with each other,
+		// see Control. Older audits have none.
+		Control bool `json:"control,omitempty"`
 	}
 	// Judgement is the body of experiment.judged, and what a rule returns.
 	Judgement struct {
 		N       int              `json:"n"`
 		Verdict research.Verdict `json:"verdict"`
-		// screen | futility | cap | budget | threshold | one_run | invalid
+		// screen | futility | cap | budget | threshold | unequal | one_run | invalid
 		StoppedBy string `json:"stopped_by,omitempty"`
 		Reason    string `json:"reason,omitempty"` // for invalid: what went wrong
 		// Value is the candidate's sample, or the median of its samples, in the metric's unit.
@@ -43,9 +46,11 @@ type (
 		Pairs  int                `json:"pairs,omitempty"`
 		Wins   int                `json:"wins,omitempty"`
 		Losses int                `json:"losses,omitempty"`
-		E      float64            `json:"e,omitempty"`    // e-value reached
-		Need   float64            `json:"need,omitempty"` // 1/alpha_t
-		Test   int                `json:"test,omitempty"` // t of the campaign's confirmations
+		// Unequal is how many pairs were made besides that do not count, see Run.Unequal.
+		Unequal int     `json:"unequal_pairs,omitempty"`
+		E       float64 `json:"e,omitempty"`    // e-value reached
+		Need    float64 `json:"need,omitempty"` // 1/alpha_t
+		Test    int     `json:"test,omitempty"` // t of the campaign's confirmations
 		// Detectable is the smallest gain that this comparison could have shown, on the same scale as Gain.
 		Detectable float64 `json:"detectable,omitempty"`
 		// Noise is the standard deviation of one run that the comparison reckoned with, as a gain.
@@ -71,6 +76,9 @@ type (
 		Scale   string             `json:"scale,omitempty"`
 		Failed  string             `json:"failed,omitempty"`
 		Unfit   string             `json:"unfit,omitempty"` // of an ablation: why the version can't be, by itself
+		// Control is what an audit found of the start's runs among themselves; nil where
+		// none was asked for, or too few runs count.
+		Control *Control `json:"control,omitempty"`
 	}
 	// Run is the body of run.finished.
 	Run struct {
@@ -101,6 +109,13 @@ type (
 		Outside   *float64 `json:"outside_cpus,omitempty"`
 		Load      float64  `json:"load,omitempty"` // the machine's load average over one minute, before the run
 		Contended bool     `json:"contended,omitempty"`
+		// DiskRead is how many bytes the run's processes read from disk, MajorFaults how
+		// often they waited for a page of a mapped file; nil when it is not known.
+		DiskRead    *int64 `json:"disk_read_bytes,omitempty"`
+		MajorFaults *int64 `json:"major_faults,omitempty"`
+		// Unequal says why this run and the one before it, the other half of its pair, can't
+		// be compared. Without it they can, as all pairs of older records.
+		Unequal string `json:"unequal,omitempty"`
 		// GPU is what was seen on the leased GPUs, GPUSeconds leased devices × wall.
 		GPU        json.RawMessage   `json:"gpu,omitempty"`
 		GPUSeconds float64           `json:"gpu_seconds,omitempty"`

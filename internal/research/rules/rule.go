@@ -36,6 +36,7 @@ type Observation struct {
 	Value     float64
 	Guards    map[string]float64
 	Contended bool // others kept the machine busy meanwhile
+	Unequal   bool // it ends a pair whose runs can't be compared
 }
 
 // Step is a rule's answer: one more run, or the judgement. Exactly one is set.
@@ -378,6 +379,7 @@ func NewObservation(run Run, metric contract.Metric) Observation {
 		RunRequest: RunRequest{Side: run.Side, Role: run.Role, Pair: run.Pair, Order: run.Order, WarmUp: run.WarmUp,
 			Again: run.Again},
 		Valid: run.Valid, Reason: run.Reason, Value: v, Guards: run.Samples, Contended: run.Contended,
+		Unequal: run.Unequal != "",
 	}
 	if observation.Valid && !ok {
 		observation.Valid, observation.Reason = false, "the run has no sample of "+metric.Name

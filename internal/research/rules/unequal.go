@@ -1,0 +1,142 @@
+package rules
+
+import (
+	"fmt"
+	"math"
+
+	"ratchet/internal/wording"
+)
+
+// A pair whose sides met different machines is no evidence: others worked beside
+// one of its runs, or the files of one had been thrown out of memory. Whoever can
+// make that happen could otherwise slow one side down and have an edit that does
+// nothing certified. A gain has to be proven twice: by all pairs, so that nobody wins
+// by choosing which pairs count, and by those without the unequal ones, so that
+// nothing is claimed through them. Beliefs, estimates and the noise are of those that
+// count. The pairs that do not are made up for by more, up to the cap that a test
+// has anyway; where two of three do not count the test is given up.
+//
+// Which pairs are unequal is recorded with their second run (Run.Unequal), and is not
+// derived again: runs of before say nothing, and count.
+
+// Beyond these bounds two runs of a pair are unequal.
+const (
+	// Processor time of others, as for a contended run: half a CPU, and a tenth of
+	// those that runs may use.
+	unequalCPUs  = .5
+	unequalShare = .1
+	// Where both runs were contended, the CPUs that each got: others that wait for a
+	// CPU show nowhere else.
+	unequalGot = 1.5
+	// Of the version that is compared with, above the other's: bytes from disk and
+	// major faults, and at least twice as much. A version that itself reads more than the
+	// one it is compared with is slower for it by its own doing.
+	unequalBytes  = 4 << 20
+	unequalFaults = 256
+	unequalTimes  = 2
+)
+
+// UnequalReason says why two finished runs of a pair can't be compared, "" where they
+// can; base is of the version that the other is compared with. cpus is how many CPUs
+// runs may use. Sides are not named: the text is shown while other pairs are made.
+// ignoreReads is for a program whose runs begin without their files in memory: what
+// they read is then part of what is measured.
+func UnequalReason(base, other Run, cpus int, ignoreReads bool) string {
+	if base.Outside != nil && other.Outside != nil {
+		low, high := math.Min(*base.Outside, *other.Outside), math.Max(*base.Outside, *other.Outside)
+		if high-low > max(unequalCPUs, unequalShare*float64(cpus)) {
+			return fmt.Sprintf("others kept %.1f CPUs busy beside one run of the pair, %.1f beside the other", high,
+				low)
+		}
+	}
+
+	if base.Contended && other.Contended {
+		if low, high := ordered(base.usedCPUs(), other.usedCPUs()); high > unequalGot*low {
+			return fmt.Sprintf("others were busy beside both runs of the pair, and one got %.2f CPUs, the other %.2f",
+				high, low)
+		}
+	}
+
+	if ignoreReads {
+		return ""
+	}
+
+	if isBeyond(base.DiskRead, other.DiskRead, unequalBytes) {
+		return fmt.Sprintf("one run of the pair read %s from disk, the other %s", megabytes(*base.DiskRead),
+			megabytes(*other.DiskRead))
+	}
+
+	if isBeyond(base.MajorFaults, other.MajorFaults, unequalFaults) {
+		return fmt.Sprintf("one run of the pair had %d major page faults, the other %d", *base.MajorFaults,
+			*other.MajorFaults)
+	}
+
+	return ""
+}
+
+func megabytes(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) }
+
+// usedCPUs is the mean number of CPUs that the run itself used.
+func (r Run) usedCPUs() float64 { return r.CPU / max(r.Wall, 1e-3) }
+
+func ordered(a, b float64) (low, high float64) { return math.Min(a, b), math.Max(a, b) }
+
+// isBeyond says whether base is above other by more than bound, and by a factor.
+func isBeyond(base, other *int64, bound int64) bool {
+	return base != nil && other != nil && *base-*other > bound && *base > unequalTimes**other
+}
+
+// unequalPairs are the pairs of obs that do not count, by their number; nil for none.
+// obs has one run for each half (ResolveRepeats).
+func unequalPairs(obs []Observation) (pairs map[int]bool) {
+	for _, observation := range obs {
+		if observation.Pair > 0 && observation.Unequal {
+			if pairs == nil {
+				pairs = map[int]bool{}
+			}
+
+			pairs[observation.Pair] = true
+		}
+	}
+
+	return pairs
+}
+
+// countedRuns are the runs of obs that count: one for each look and each half of a
+// pair, none of an unequal pair.
+func countedRuns(obs []Observation) []Observation {
+	resolved := ResolveRepeats(obs)
+
+	unequal := unequalPairs(resolved)
+	if unequal == nil {
+		return resolved
+	}
+
+	var counted []Observation
+	for _, observation := range resolved {
+		if observation.Pair == 0 || !unequal[observation.Pair] {
+			counted = append(counted, observation)
+		}
+	}
+
+	return counted
+}
+
+// isTooUnequal says whether a test is given up, since too few of the pairs made count.
+func isTooUnequal(made, counted int) bool {
+	unequal := made - counted
+	return unequal >= mostUnequal && unequal > 2*counted
+}
+
+// mostUnequal is how many unequal pairs may be most of a test's pairs.
+const mostUnequal = 6
+
+// unequalWords says how many pairs did not count, "" for none.
+func unequalWords(unequal, made int) string {
+	if unequal == 0 {
+		return ""
+	}
+
+	return fmt.Sprintf("%s of %d did not count: their two runs met different machines (read_log shows how)",
+		wording.Count(unequal, "pair"), made)
+}

@@ -1,0 +1,195 @@
+package rules_test
+
+import (
+	"math"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
+	"ratchet/internal/research/rules"
+	"ratchet/internal/research/rulestest"
+)
+
+// oneSided plays a useless edit, or one that gains, with others loading the machine
+// beside the incumbent's half of some pairs; told says whether these count as unequal.
+func oneSided(t *testing.T, effect float64, isLoaded func(pair int) bool, told bool) *rules.Judgement {
+	t.Helper()
+	program := rulestest.NoisyProgram(contract.Amount{})
+	program.Search = rules.SearchCertify
+	rule, rnd := rules.NewRule(program), rand.New(rand.NewPCG(5, 6))
+
+	run := func(want rules.RunRequest, level float64) rules.Observation {
+		value := 1000 * math.Exp(level+.01*rnd.NormFloat64())
+		return rules.Observation{RunRequest: want, Valid: true, Value: value,
+			Guards: map[string]float64{program.Metric.Name: value}}
+	}
+
+	var obs []rules.Observation
+	for want := rule.Calibrate(obs); want != nil; want = rule.Calibrate(obs) {
+		obs = append(obs, run(*want, 0))
+	}
+
+	state, err := rule.Calibrated(obs)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	outlook := rules.Outlook{Budget: 1000, Left: 1000, Proposals: 10}
+	obs = nil
+
+	for {
+		step := rule.Next(state, outlook, obs)
+		if step.Done != nil {
+			return step.Done
+		}
+		level, loaded := 0.0, step.Run.Pair > 0 && isLoaded(step.Run.Pair)
+
+		switch {
+		case step.Run.Role == research.Screen:
+			level = -.05 // what lets the test begin
+		case step.Run.Side == rules.Candidate:
+			level = effect
+		case loaded:
+			level = .06
+		}
+		observation := run(*step.Run, level)
+		isSecond := len(obs) > 0 && obs[len(obs)-1].Pair == step.Run.Pair
+		observation.Unequal = told && loaded && isSecond
+		obs = append(obs, observation)
+	}
+}
+
+// Load beside the incumbent's runs alone certifies nothing, whether it is there in all
+// pairs or in some, and the judgement says why. Taken for equal, the same runs would.
+func TestOneSidedLoadIsNoEvidence(t *testing.T) {
+	for name, isLoaded := range map[string]func(int) bool{
+		"all pairs":     func(int) bool { return true },
+		"every other":   func(n int) bool { return n%2 == 0 },
+		"three of four": func(n int) bool { return n%4 != 0 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			if judgement := oneSided(t, 0, isLoaded, false); judgement.Verdict != research.Improved {
+				t.Fatalf("the load alone does not do it: %+v", judgement)
+			}
+
+			judgement := oneSided(t, 0, isLoaded, true)
+			if judgement.Verdict == research.Improved || judgement.Unequal == 0 {
+				t.Errorf("%s by %s after %d pairs and %d unequal ones: %s", judgement.Verdict, judgement.StoppedBy,
+					judgement.Pairs, judgement.Unequal, judgement.Reason)
+			}
+
+			if judgement.Pairs > 0 && judgement.Gain.Mid > .03 {
+				t.Errorf("it claims %v", *judgement.Gain)
+			}
+		})
+	}
+
+	if judgement := oneSided(t, 0, func(int) bool { return true }, true); judgement.StoppedBy != "unequal" ||
+		!strings.Contains(judgement.Reason, "did not count") {
+		t.Errorf("stopped by %s: %s", judgement.StoppedBy, judgement.Reason)
+	}
+}
+
+// A gain is still shown where every fifth pair is disturbed, by those that are not.
+func TestDisturbedPairsAreMadeUpFor(t *testing.T) {
+	judgement := oneSided(t, -.06, func(n int) bool { return n%5 == 1 }, true)
+	if judgement.Verdict != research.Improved || judgement.Unequal == 0 || math.Abs(judgement.Gain.Mid-.058) > .02 {
+		t.Errorf("%s, %v, %d unequal", judgement.Verdict, judgement.Gain, judgement.Unequal)
+	}
+}
+
+// A candidate can't choose which pairs count: those against it that it makes unequal
+// are in the evidence all the same.
+func TestUnequalPairsAreNoChoice(t *testing.T) {
+	program := rulestest.NoisyProgram(contract.Amount{})
+	program.Search = rules.SearchCertify
+	improved := 0
+
+	for seed := range uint64(40) {
+		rule, rnd := rules.NewRule(program), rand.New(rand.NewPCG(seed, 8))
+		value := func() float64 { return 1000 * math.Exp(.02*rnd.NormFloat64()) }
+
+		var obs []rules.Observation
+		for want := rule.Calibrate(obs); want != nil; want = rule.Calibrate(obs) {
+			obs = append(obs, rules.Observation{RunRequest: *want, Valid: true, Value: value()})
+		}
+
+		state, err := rule.Calibrated(obs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		obs = nil
+
+		for step := rule.Next(state, rules.Outlook{Left: 1000, Proposals: 10}, obs); ; {
+			if step.Done != nil {
+				if step.Done.Verdict == research.Improved {
+					improved++
+				}
+
+				break
+			}
+			run := rules.Observation{RunRequest: *step.Run, Valid: true, Value: value()}
+
+			if run.Role == research.Screen {
+				run.Value *= .96 // what lets the test begin
+			}
+
+			if before := len(obs) - 1; run.Pair > 0 && before >= 0 && obs[before].Pair == run.Pair {
+				isFor := (run.Value < obs[before].Value) == (run.Side == rules.Candidate)
+				run.Unequal = !isFor && rnd.IntN(2) == 0
+			}
+			obs = append(obs, run)
+			step = rule.Next(state, rules.Outlook{Left: 1000, Proposals: 10}, obs)
+		}
+	}
+
+	if improved > 2 {
+		t.Errorf("%d of 40 useless edits are improved", improved)
+	}
+}
+
+func TestUnequalReason(t *testing.T) {
+	number := func(n int64) *int64 { return &n }
+	load := func(x float64) *float64 { return &x }
+	quiet := rules.Run{Outside: load(.1), CPU: 1, Wall: 1, DiskRead: number(0), MajorFaults: number(0)}
+	change := func(f func(*rules.Run)) rules.Run { r := quiet; f(&r); return r }
+
+	for _, c := range []struct {
+		name        string
+		base, other rules.Run
+		cold        bool
+		want        string // "" for equal
+	}{
+		{"alike", quiet, quiet, false, ""},
+		{"load beside the base", change(func(r *rules.Run) { r.Outside = load(1.5) }), quiet, false, "CPUs busy"},
+		{"load beside the other", quiet, change(func(r *rules.Run) { r.Outside = load(1.5) }), false, "CPUs busy"},
+		{"load that is not known", change(func(r *rules.Run) { r.Outside = nil }), quiet, false, ""},
+		{"a little load", change(func(r *rules.Run) { r.Outside = load(.5) }), quiet, false, ""},
+		{"more waiting on a full machine",
+			change(func(r *rules.Run) { r.Outside, r.Contended, r.Wall = load(1.8), true, 4 }),
+			change(func(r *rules.Run) { r.Outside, r.Contended, r.Wall = load(1.6), true, 2 }), false,
+			"the other 0.25"},
+		{"the base is cold", change(func(r *rules.Run) { r.DiskRead = number(200e6) }), quiet, false, "read 200.0 MB"},
+		{"the base is cold, as it should be", change(func(r *rules.Run) { r.DiskRead = number(200e6) }), quiet, true,
+			""},
+		{"the other reads more, by its own doing", quiet, change(func(r *rules.Run) { r.DiskRead = number(200e6) }),
+			false, ""},
+		{"both are cold", change(func(r *rules.Run) { r.DiskRead = number(200e6) }),
+			change(func(r *rules.Run) { r.DiskRead = number(180e6) }), false, ""},
+		{"a few blocks", change(func(r *rules.Run) { r.DiskRead = number(1e6) }), quiet, false, ""},
+		{"the base's pages are gone", change(func(r *rules.Run) { r.MajorFaults = number(9000) }), quiet, false,
+			"9000 major"},
+		{"records of before", rules.Run{Wall: 1}, rules.Run{Wall: 1}, false, ""},
+	} {
+		got := rules.UnequalReason(c.base, c.other, 2, c.cold)
+		if (got == "") != (c.want == "") || !strings.Contains(got, c.want) {
+			t.Errorf("%s: %q", c.name, got)
+		}
+
+		if strings.Contains(got, "incumbent") || strings.Contains(got, "candidate") {
+			t.Errorf("%s names a side: %s", c.name, got)
+		}
+	}
+}
