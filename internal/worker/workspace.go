@@ -50,12 +50,11 @@ type workspace struct {
 	held     map[string]*sandbox.Lock  // the folders of this job's commands, in runs/
 	visible  map[string]*pagecache.Set // the files of a command's view, by what it is made of
 	tier     sandbox.Tier
-	binds    []sandbox.Bind      // folders outside the commit that runs see, read-only
-	shown    []string            // paths outside of all this that runs see: toolchains, and the program's reads
-	hidden   []string            // what of that they don't
-	unseen   []string            // dependency folders that exist but are not ignored, so that runs don't see them
-	tracked  map[string]string   // the start's tracked paths
-	siblings map[string][]string // their names by folder; nil until hasTrackedFile makes it
+	binds    []sandbox.Bind    // folders outside the commit that runs see, read-only
+	shown    []string          // paths outside of all this that runs see: toolchains, and the program's reads
+	hidden   []string          // what of that they don't
+	unseen   []string          // dependency folders that exist but are not ignored, so that runs don't see them
+	tracked  map[string]string // the start's tracked paths
 }
 
 // openWorkspace finds or makes the campaign's workspace, for one job.
@@ -93,7 +92,7 @@ func openWorkspace(ctx context.Context, co *checkout.Checkout, campaign *history
 	if ws.binds, err = ws.carryBinds(ctx); err != nil {
 		return nil, err
 	}
-	ws.shown, ws.hidden = ws.findToolchains(), ws.listHidden()
+	ws.shown, ws.hidden = findToolchains(ws), ws.listHidden()
 
 	paths, binds, err := ws.findReads()
 	if err != nil {
