@@ -116,8 +116,9 @@ func abuses() []abuse {
 		{name: "burns processor time unwaited",
 			command: "trap '' CHLD; while :; do (i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done) & wait; done",
 			change:  func(_ *fixture, s *sandbox.Spec) { s.CPU = 300 * time.Millisecond }, wrong: exceeds("cpu")},
-		{name: "changes a frozen file", helper: "attack", command: "exec $SELF", change: attackOutside("append", "truncate",
-			"unlink", "rename", "replace", "replace by link", "hard link", "symlink"), wrong: allDenied},
+		{name: "changes a frozen file", helper: "attack", command: "exec $SELF",
+			change: attackOutside("append", "truncate",
+				"unlink", "rename", "replace", "replace by link", "hard link", "symlink"), wrong: allDenied},
 		{name: "chmod, chown, utimes, setxattr on a frozen file", helper: "attack", command: "exec $SELF",
 			change: attackOutside("chmod", "chown", "utimes", "setxattr"), wrong: metadataDenied},
 		{name: "mknod, umount, remount, mount",
@@ -286,7 +287,8 @@ func (f *fixture) runAbuse(t *testing.T, a abuse) {
 		f.tryAbuse(t, a, &sum)
 	}
 
-	if after := describeTree(t, filepath.Join(f.dir, "outside")); before != after && !strings.HasPrefix(a.name, "chmod") {
+	if after := describeTree(t, filepath.Join(f.dir, "outside")); before != after && !strings.HasPrefix(a.name,
+		"chmod") {
 		sum.wrong = "files outside were changed"
 	}
 	f.checkAbuse(t, a.name, &sum)

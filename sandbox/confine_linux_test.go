@@ -30,8 +30,8 @@ func (f *fixture) confined(helper string) sandbox.Spec {
 }
 
 func (f *fixture) writeSecrets(t *testing.T) {
-	writeFiles(t, f.dir, map[string]string{"home/.ssh/id": "key", "home/.netrc": "password", "home/open.txt": "readable",
-		"outside/eval.py": "assert", "outside/dir/x": ""})
+	writeFiles(t, f.dir, map[string]string{"home/.ssh/id": "key", "home/.netrc": "password",
+		"home/open.txt": "readable", "outside/eval.py": "assert", "outside/dir/x": ""})
 }
 
 // parseAttacks is what each attack of a script came to.

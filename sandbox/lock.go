@@ -102,6 +102,7 @@ func Locked(path string) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("look at a lock: %w", err)
 	}
+
 	defer file.Close()
 
 	locked, err := isFileLocked(file)

@@ -145,8 +145,9 @@ func forEachTier(t *testing.T, test func(t *testing.T, f *fixture)) {
 			t.Parallel()
 			f := &fixture{dir: t.TempDir(), tier: tier}
 			writeFiles(t, f.root(), map[string]string{"main.txt": "host", "ignored/lib.txt": "carried"})
-			writeFiles(t, f.ownFolder("layer"), map[string]string{"main.txt": "lower", "sub/a.txt": "a", "sub/deep/b.txt": "b",
-				"gone/c.txt": "c"})
+			writeFiles(t, f.ownFolder("layer"),
+				map[string]string{"main.txt": "lower", "sub/a.txt": "a", "sub/deep/b.txt": "b",
+					"gone/c.txt": "c"})
 
 			if err := os.Symlink("main.txt", filepath.Join(f.ownFolder("layer"), "link")); err != nil {
 				t.Fatal(err)

@@ -75,7 +75,7 @@ func runCopies(ctx context.Context, spec Spec) (Result, error) {
 	}
 
 	if len(spec.Views) > 0 {
-		result.Enforced["view"] = "enforced by a copy, but the repository's own path leads to the repository"
+		result.Enforced["view"] = "enforced by a copy, but the repository's own path is not the copy's"
 	}
 
 	if len(spec.Binds) > 0 {

@@ -393,8 +393,8 @@ func TestRunReadOnlyView(t *testing.T) {
 	s := f.spec("cat main.txt; echo no 2>/dev/null > main.txt")
 
 	s.Views[0].Upper, s.Views[0].Work = "", ""
-	if r := mustRun(t, s); r.Exit == 0 || !strings.HasPrefix(string(r.Output.Text()), "lower") || readFile(t, f.ownFolder("layer"),
-		"main.txt") != "lower" {
+	if r := mustRun(t, s); r.Exit == 0 || !strings.HasPrefix(string(r.Output.Text()), "lower") || readFile(t,
+		f.ownFolder("layer"), "main.txt") != "lower" {
 		t.Errorf("%+v", r)
 	}
 }

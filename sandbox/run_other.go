@@ -20,6 +20,8 @@ func detect(context.Context, string) (Tier, string, error) { return "", "", unsu
 
 func detach([]string, []string, string, string) (int, error) { return 0, unsupported() }
 
+func handOver(Handover) ([]string, string, error) { return nil, "", unsupported() }
+
 func promises(Tier) (gives, lacks []string) {
 	return nil, []string{"runs: " + research.Describe(unsupported()).Msg}
 }

@@ -126,6 +126,25 @@ func (s *Spec) planRoot(plan *stage.Plan, points string) error {
 	plan.Covers = orderCovers(covers)
 	plan.Links = listLinks(links, plan.Covers)
 
+	return makePrivateLinks(links, plan.Covers)
+}
+
+// makePrivateLinks makes the links that lie in the run's own folders for temporary files.
+func makePrivateLinks(links *linkReader, covers []stage.Cover) error {
+	for path, target := range links.links {
+		for _, c := range covers {
+			rel, inside := cutRoot(c.Path, path)
+			if !inside || !isPrivate(c.Path) || showsHost(c) {
+				continue
+			}
+
+			at := filepath.Join(c.From, rel)
+			if err := errors.Join(os.MkdirAll(filepath.Dir(at), 0o755), os.Symlink(target, at)); err != nil {
+				return err
+			}
+		}
+	}
+
 	return nil
 }
 

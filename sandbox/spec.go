@@ -162,6 +162,23 @@ func Slept(boot, mono time.Duration) time.Duration {
 	return 0
 }
 
+// Handover is what one run leaves to another, whose views are else its own.
+type Handover struct {
+	Paths []string // files or folders, slash-separated, relative to the views' root, none inside another
+	From  []string // what the one run saw at its end: its upper folder, then its layers, topmost first
+	To    []string // the layers that the other sees, topmost first
+	Dir   string   // absent or empty, on the file system of From; the layers are made there
+	// Refuse says why a file or link may not be handed, "" if it may. at is where it lies in From. May be nil
+	Refuse func(file, at string) string
+}
+
+// HandOver makes layers to lie on To, topmost first, by which Paths look as they do
+// in From, and nothing else is changed: what From lacks there, they hide. Files are
+// linked where that can be done. why says what can't be handed, "" for nothing:
+// anything but files, folders, and links that stay inside a folder that is handed.
+// It reads no file. Nothing of the one run may live any more.
+func HandOver(handed Handover) (made []string, why string, err error) { return handOver(handed) }
+
 // Run executes one command and returns when its whole process tree is dead (or
 // what survived is known). Cancelling ctx kills the run and is a result. It
 // fails only when the run could not be made: CodeUnsupported when this machine

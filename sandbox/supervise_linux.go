@@ -65,6 +65,7 @@ func supervise(
 	ctx context.Context, spec Spec, plan *stage.Plan, attr *syscall.SysProcAttr, measured []string,
 ) (Result, error) {
 	spec.planNetwork(plan, attr)
+
 	group := spec.newGroup()
 	defer group.Close()
 

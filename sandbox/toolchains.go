@@ -94,7 +94,8 @@ func (t *toolchainSearch) isShared(folder string) bool {
 		}
 	}
 
-	return folder == "/" || slices.ContainsFunc(shared, func(path string) bool { return isInAny([]string{folder}, path) })
+	return folder == "/" || slices.ContainsFunc(shared,
+		func(path string) bool { return isInAny([]string{folder}, path) })
 }
 
 // addCommands adds a folder of commands, the installation that it belongs to, and

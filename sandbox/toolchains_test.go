@@ -16,7 +16,13 @@ import (
 
 // Each kind of installation in a home is found by PATH, and what lies beside it is not.
 func TestFindToolchains(t *testing.T) {
-	home := filepath.Join(beside(t, nil), "home")
+	dir, err := os.MkdirTemp("/dev/shm", "sandbox-test-") // not in /tmp, of which runs have their own
+	if err != nil {
+		t.Skip(err)
+	}
+	defer os.RemoveAll(dir)
+
+	home := filepath.Join(dir, "home")
 	repo := filepath.Join(home, "repo")
 	writeFiles(t, home, map[string]string{
 		".ssh/id": "key", ".netrc": "password", ".local/share/keyrings/x": "", "project/secret": "",

@@ -44,6 +44,7 @@ func contractLines(program *contract.Program) []string {
 	add("build", program.Build)
 	add("setup", program.Setup)
 	add("measure", program.Measure)
+	add("hands", strings.Join(program.Hands, ", "))
 
 	if program.GPUs > 0 {
 		add("gpus", fmt.Sprint(program.GPUs))

@@ -49,7 +49,7 @@ func TestSuspend(t *testing.T) {
 	}{
 		{"run", "", 1, 2, 1},
 		{"build", "build: cp work.txt built.txt\n", 1, 1, 0},
-		{"evaluator", "measure: sh bench.sh\n", 2, 2, 1},
+		{"evaluator", "measure: sh bench.sh\nhands: [work.txt]\n", 2, 2, 1},
 		{"always", "", 0, 3, 3},
 	} {
 		t.Run(c.name, func(t *testing.T) {

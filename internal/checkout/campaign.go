@@ -155,6 +155,7 @@ func CampaignElsewhere(tx *ledger.Tx, cause error) error {
 	for _, campaign := range all {
 		if campaign.Ended == "" {
 			branch := strings.TrimPrefix(campaign.Branch, "refs/heads/")
+
 			return research.Errorf(research.CodeNoCampaign, "git switch "+branch,
 				"no program here, but campaign %q is on branch %s", campaign.Name, branch)
 		}

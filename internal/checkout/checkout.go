@@ -76,6 +76,7 @@ func Open(ctx context.Context, options Options) (*Checkout, error) {
 	}
 
 	co := &Checkout{Opt: options, Repo: repo, Host: options.Host}
+
 	co.Ledger, err = ledger.Open(path, ledger.Options{Version: options.Version, Running: co.HasWorker,
 		Observe: options.Observe, Advance: options.Advance})
 	if err != nil {

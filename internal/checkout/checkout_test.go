@@ -99,6 +99,7 @@ func TestFindCampaignByTheBranchOfASecondCheckout(t *testing.T) {
 	beside := b.Beside()
 
 	var codename string
+
 	join := func(_ *ledger.Tx, _ *history.Campaign, session string) error { codename = session; return nil }
 	if err := beside.UpdateCampaign(t.Context(), checkouttest.Campaign, join); err != nil {
 		t.Fatal(err)
@@ -139,6 +140,7 @@ func TestUpdateJoinsOnceAndInTheNameOfTheClient(t *testing.T) {
 
 	note := func(_ *ledger.Tx, now *history.Campaign, session string) error {
 		names = append(names, session)
+
 		if now.Name != checkouttest.Campaign {
 			t.Errorf("the update sees %q", now.Name)
 		}
@@ -249,6 +251,7 @@ func TestAttend(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	heard.AttendHeard()
 	defer heard.Leave()
 

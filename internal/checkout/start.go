@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"maps"
 	"path"
 	"runtime"
 	"slices"
@@ -35,7 +36,44 @@ func (co *Checkout) RequireUsable(ctx context.Context, doc *ProgramDocument) (so
 		}
 	}
 
+	if err := RequireHands(ctx, co, doc, head.Commit); err != nil {
+		return head, err
+	}
+
 	return head, co.Repo.RequireIdentity(ctx)
+}
+
+// RequireHands refuses a program whose `hands` would let a candidate replace, or lay code
+// beside, what the start tracks.
+func RequireHands(ctx context.Context, co *Checkout, doc *ProgramDocument, start string) error {
+	if len(doc.Program.Hands) == 0 {
+		return nil
+	}
+
+	tracked, err := co.Repo.TrackedFiles(ctx, start)
+	if err != nil {
+		return err
+	}
+	folder := SlashDir(doc.Path)
+
+	for _, file := range slices.Sorted(maps.Keys(tracked)) {
+		name := file
+
+		if folder != "." {
+			var ok bool
+			if name, ok = strings.CutPrefix(file, folder+"/"); !ok {
+				continue
+			}
+		}
+
+		if why := doc.Program.HandsTracked(name); why != "" {
+			return research.Errorf(research.CodeProgram,
+				fmt.Sprintf("change the line hands: [%s] there, and call again",
+					strings.Join(doc.Program.Hands, ", ")), "%s: %s", doc.Path, why)
+		}
+	}
+
+	return nil
 }
 
 // MakeStartCommit is HEAD's commit, or a new one on it with the program as it is now.
@@ -169,6 +207,7 @@ func (co *Checkout) RecordCampaignStart(
 			Version:     co.Opt.Version,
 			By:          doc.AcceptedBy,
 		}
+
 		entry := history.Entry{Campaign: name, Kind: history.KindCampaignStarted, Body: body}
 		if _, err := tx.Append(entry); err != nil {
 			return err

@@ -73,6 +73,10 @@ func PendingContract(
 	}
 
 	doc, err := co.ReadProgram(co.ProgramFile(campaign))
+	if err == nil {
+		err = checkout.RequireHands(ctx, co, doc, campaign.Start)
+	}
+
 	if err != nil {
 		return nil, now, "", err
 	}

@@ -54,6 +54,8 @@ overlapping are settings that no constant was tuned on. Standard errors are pair
 ## What this does not show
 
 - Noise here does not depend on the edit, effects add up, and a run costs the same whatever it measures.
+- A verdict is about one build, made from the start's caches alone (confinement.md). A build that comes out otherwise each time is one draw, also for
+  an exact metric.
 - Where the assumptions fail (a pair's noise is a contaminated normal; with ` + "`assumptions: none`" +
 	`, a pair is as likely to fall either way) nothing is promised: two sides that
   disturb each other, or an edit that changes the shape of the noise, are matters of isolation.

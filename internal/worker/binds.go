@@ -111,7 +111,7 @@ func (ws *workspace) findReads() (paths []string, binds []sandbox.Bind, err erro
 
 // findToolchains finds what the program's commands need beside the system's folders.
 // A carried environment leads to the interpreter that it was made with.
-func (ws *workspace) findToolchains() []string {
+func findToolchains(ws *workspace) []string {
 	home, _ := os.UserHomeDir() // without one there is nothing in it to find
 	commands := []string{}
 

@@ -229,7 +229,7 @@ func (ws *workspace) stepSpec(built *version, step, command string) (sandbox.Spe
 	switch step {
 	case stepBuild:
 		spec.Views[0].Upper = built.build()
-		spec.Views[1].Lower, spec.Views[1].Upper = ws.startCaches(built), built.cache()
+		spec.Views[1].Lower, spec.Views[1].Upper = startCaches(ws, built), built.cache()
 	case stepSetup: // it fetches, into the folders where toolchains look for what was fetched
 		spec.Views[0].Upper = treeIn(ws.setupDir())
 		spec.Network, spec.Writable = sandbox.NetworkOn, toolchainDirs()
@@ -252,19 +252,14 @@ func (ws *workspace) describeStepFailure(built *version, step string, spec sandb
 	result.Slept = 0 // nothing is measured here, and the deadline stood still meanwhile
 
 	if reason := describeFailure(spec, result); reason != "" {
-		return reason + offlineHint(spec, result) + ws.missedHint(spec, result)
+		return reason + offlineHint(spec, result) + missedHint(ws, spec, result)
 	}
 
 	switch step {
 	case stepCheck:
-		return ws.forbiddenChanges(result.Changes, true, false)
-	case stepBuild: // it may write files that are loaded as code, but none that replace the evaluator's
-		changes := ws.newlyRestored(built, result.Changes)
-		if reason := ws.forbiddenChanges(changes, false, false); reason != "" {
-			return reason
-		}
-
-		return ws.plantedCode(built, changes)
+		return ws.forbiddenChanges(result.Changes, true)
+	case stepBuild: // it may make code
+		return ws.forbiddenChanges(ws.newlyRestored(built, result.Changes), false)
 	}
 
 	return ""

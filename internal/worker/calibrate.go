@@ -62,6 +62,7 @@ func (r *runner) calibrateIncumbent(ctx context.Context, id research.JobID) (*hi
 	if ctx.Err() != nil {
 		lost := job.RecordLost(context.WithoutCancel(ctx), r.Checkout, r.campaign, calibration,
 			"stopped by request", nil)
+
 		return nil, errors.Join(ctx.Err(), lost)
 	}
 

@@ -111,6 +111,7 @@ func (h *Health) examine(ctx context.Context, scratch *scratchCampaign, canary b
 	if canary { // which takes as long as it takes
 		patience = endless
 	}
+
 	t := newTrial(scratch.checkout, space, id, patience, say)
 	defer t.gpus.close()
 
@@ -138,7 +139,7 @@ func (h *Health) examine(ctx context.Context, scratch *scratchCampaign, canary b
 func (h *Health) noteMachine(space *workspace) error {
 	h.Tier = string(space.tier)
 	h.Gives, h.Lacks = sandbox.Promises(space.tier)
-	h.Sees = space.listSeen()
+	h.Sees = listSeen(space)
 	h.Unseen = unseenFolders(space.tier)
 
 	dir, shared, err := sandbox.LockDir()

@@ -59,6 +59,7 @@ build: "sh -n candidate.sh && cp candidate.sh built.sh"
 check: "! grep -q cheat candidate.sh"
 run: "cat dependency.txt && sh built.sh > out.txt"
 measure: "sh score.sh"
+hands: [out.txt]
 budget: {wall: 20s, grace: 1s}
 ---
 Make the number smaller.
@@ -90,7 +91,12 @@ type campaign struct {
 // newCheckout makes a repository with these files, and opens it.
 func newCheckout(t *testing.T, files map[string]string) *campaign {
 	t.Helper()
-	dir := t.TempDir()
+	return newCheckoutIn(t, t.TempDir(), files)
+}
+
+// newCheckoutIn makes a repository in an empty folder, and opens it.
+func newCheckoutIn(t *testing.T, dir string, files map[string]string) *campaign {
+	t.Helper()
 
 	for name, text := range files {
 		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o777); err != nil {
@@ -100,13 +106,14 @@ func newCheckout(t *testing.T, files map[string]string) *campaign {
 	}
 
 	for _, args := range [][]string{{"init", "-q", "-b", "main"}, {"add", "."}, {"commit", "-q", "-m", "start"}} {
-		cmd := exec.Command("git", args...)
-		cmd.Dir = dir
-
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("git %v: %v\n%s", args, err, out)
-		}
+		runGit(t, dir, args...)
 	}
+
+	return openCheckout(t, dir)
+}
+
+func openCheckout(t *testing.T, dir string) *campaign {
+	t.Helper()
 
 	co, err := checkout.Open(t.Context(), checkout.Options{Dir: dir, Version: "test"})
 	if err != nil {
@@ -116,10 +123,30 @@ func newCheckout(t *testing.T, files map[string]string) *campaign {
 	return &campaign{Checkout: co, t: t}
 }
 
-// newCampaign starts a campaign on such a repository.
+func runGit(t *testing.T, dir string, args ...string) {
+	t.Helper()
+	cmd := exec.Command("git", args...)
+	cmd.Dir = dir
+
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("git %v: %v\n%s", args, err, out)
+	}
+}
+
+// newCampaign starts a campaign on a new repository.
 func newCampaign(t *testing.T, files map[string]string) *campaign {
 	t.Helper()
-	c, ctx := newCheckout(t, files), t.Context()
+
+	c := newCheckout(t, files)
+	c.start()
+
+	return c
+}
+
+// start starts the campaign.
+func (c *campaign) start() {
+	c.t.Helper()
+	ctx := c.t.Context()
 
 	doc, err := c.ReadProgram("")
 	c.must(err)
@@ -131,8 +158,6 @@ func newCampaign(t *testing.T, files map[string]string) *campaign {
 	c.must(err)
 	c.must(c.RecordCampaignStart(ctx, "tiny", doc, head, start, tree, "refs/heads/ratchet/tiny"))
 	c.moveRef("incumbent", start, "")
-
-	return c
 }
 
 // newCalibrated starts a campaign, and calibrates it.

@@ -14,7 +14,7 @@ import (
 )
 
 // listSeen lists what runs see beside the repository and the system's folders.
-func (ws *workspace) listSeen() []string {
+func listSeen(ws *workspace) []string {
 	seen := slices.Clone(ws.shown)
 	for _, bind := range ws.binds {
 		seen = append(seen, bind.From)
@@ -40,7 +40,7 @@ var (
 // missedHint is added to the failure of a command whose output says that it missed
 // a path which exists and which runs are not shown: the line of the program that
 // shows it; else "".
-func (ws *workspace) missedHint(spec sandbox.Spec, result sandbox.Result) string {
+func missedHint(ws *workspace, spec sandbox.Spec, result sandbox.Result) string {
 	text := result.Output.Text()
 	text = text[max(0, len(text)-missedLookback):]
 
@@ -52,7 +52,7 @@ func (ws *workspace) missedHint(spec sandbox.Spec, result sandbox.Result) string
 		}
 
 		for _, match := range missedPath.FindAllSubmatch(line, -1) {
-			name := ws.nameUnseen(spec, string(match[1]))
+			name := nameUnseen(ws, spec, string(match[1]))
 			if name != "" && !slices.Contains(names, name) && len(names) < maxMissed {
 				names = append(names, name)
 			}
@@ -69,7 +69,7 @@ func (ws *workspace) missedHint(spec sandbox.Spec, result sandbox.Result) string
 // nameUnseen is what `reads` calls a path that a command printed, "" where that would
 // not help: it does not exist, is seen, or lies in the repository; and for secrets
 // and sockets.
-func (ws *workspace) nameUnseen(spec sandbox.Spec, path string) string {
+func nameUnseen(ws *workspace, spec sandbox.Spec, path string) string {
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(spec.Dir, path)
 	}

@@ -201,21 +201,26 @@ func (r *runner) scoreRun(ctx context.Context, tried *attempt) error {
 	}()
 
 	if run.Reason = describeFailure(tried.spec, tried.result); run.Reason != "" {
-		run.Reason += offlineHint(tried.spec, tried.result) + r.space.missedHint(tried.spec, tried.result)
+		run.Reason += offlineHint(tried.spec, tried.result) + missedHint(r.space, tried.spec, tried.result)
 		return nil
 	}
 
-	if run.Reason = r.space.forbiddenChanges(tried.result.Changes, true, program.Measure != ""); run.Reason != "" {
+	if run.Reason = r.space.forbiddenChanges(tried.result.Changes, program.Measure == ""); run.Reason != "" {
 		return nil
 	}
 	left := tried.spec.Views[0].Upper // what the run wrote
 
 	if program.Measure != "" {
-		evaluator, err := r.space.evaluatorSpec(tried.version, run.Seed, left)
+		evaluator, why, err := r.space.evaluatorSpec(tried.version, run.Seed, left)
 		if err != nil {
 			return err
 		}
 		defer r.space.discardLayers(ctx, evaluator)
+
+		if why != "" {
+			run.Reason = "measure: " + why
+			return nil
+		}
 
 		if err := r.runEvaluator(ctx, tried, evaluator); err != nil || run.Reason != "" {
 			return err
@@ -224,6 +229,9 @@ func (r *runner) scoreRun(ctx context.Context, tried *attempt) error {
 	}
 
 	run.Samples, run.Reason = r.space.collectSamples(tried.scan, tried.result, left)
+	if program.Measure != "" {
+		run.Reason = r.space.completeReason(run.Reason, tried.result.Changes)
+	}
 
 	return nil
 }
@@ -249,9 +257,9 @@ func (r *runner) runEvaluator(ctx context.Context, tried *attempt, spec sandbox.
 
 	reason := describeFailure(spec, result)
 	if reason != "" {
-		reason += r.space.missedHint(spec, result)
+		reason += missedHint(r.space, spec, result) + r.space.handsHint(tried.result.Changes, result.Output.Text())
 	} else {
-		reason = r.space.forbiddenChanges(result.Changes, true, false)
+		reason = r.space.forbiddenChanges(result.Changes, false)
 	}
 
 	if reason != "" {

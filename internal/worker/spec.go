@@ -35,7 +35,7 @@ func (ws *workspace) commandSpec(built *version, command string, seed uint64, wi
 	}
 	home := sandbox.View{
 		Root:  ws.homeDir(),
-		Lower: ws.cacheLayers(built),
+		Lower: cacheLayers(ws, built),
 		Upper: filepath.Join(scratch, "home"),
 		Work:  filepath.Join(scratch, "homework"),
 	}
@@ -82,19 +82,4 @@ func (ws *workspace) listHidden() []string {
 	}
 
 	return append(hidden, sandbox.Secrets(home)...)
-}
-
-// evaluatorSpec is the command `measure` on what a run left in the layer left. Its
-// HOME has nothing that a candidate's build wrote: of what builds leave there it
-// gets what the start's left.
-func (ws *workspace) evaluatorSpec(v *version, seed uint64, left string) (sandbox.Spec, error) {
-	spec, err := ws.commandSpec(v, ws.program().Measure, seed, true)
-	if err != nil {
-		return spec, err
-	}
-	spec.Views[0].Lower = append([]string{left}, spec.Views[0].Lower...)
-
-	spec.Views[1].Lower = ws.cacheLayers(ws.startVersion())
-
-	return spec, nil
 }

@@ -37,13 +37,13 @@ func (v *version) cache() string { return filepath.Join(v.dir, "cache") }
 func (v *version) builtMark() string { return filepath.Join(v.dir, "built") }
 
 // versionAt is the version of a commit with this tree, made or not.
-func (ws *workspace) versionAt(commit, tree string) *version {
+func versionAt(ws *workspace, commit, tree string) *version {
 	return &version{commit: commit, dir: filepath.Join(ws.versionsDir(), ws.stamps.versionOf(tree).name())}
 }
 
 // startVersion is the version of the campaign's start, made or not.
 func (ws *workspace) startVersion() *version {
-	return ws.versionAt(ws.campaign.Start, ws.campaign.StartTree)
+	return versionAt(ws, ws.campaign.Start, ws.campaign.StartTree)
 }
 
 // makeVersion makes the layers of a commit that differs from the start only in the
@@ -54,7 +54,7 @@ func (ws *workspace) makeVersion(ctx context.Context, commit string) (*version, 
 		return nil, err
 	}
 
-	made, wanted := ws.versionAt(commit, tree), ws.stamps.versionOf(tree)
+	made, wanted := versionAt(ws, commit, tree), ws.stamps.versionOf(tree)
 	if wanted.isIn(stampFile(made.dir)) {
 		return made, nil
 	}
@@ -93,7 +93,7 @@ func (ws *workspace) versionLayers(built *version, withBuild bool) (layers []str
 }
 
 // startCaches are the cache layers that a version's build begins with.
-func (ws *workspace) startCaches(v *version) []string {
+func startCaches(ws *workspace, v *version) []string {
 	start := ws.startVersion()
 	if start.dir == v.dir || !checkout.IsDir(start.cache()) {
 		return nil
@@ -103,8 +103,8 @@ func (ws *workspace) startCaches(v *version) []string {
 }
 
 // cacheLayers are the cache layers that a version's commands see, topmost first.
-func (ws *workspace) cacheLayers(v *version) []string {
-	layers := ws.startCaches(v)
+func cacheLayers(ws *workspace, v *version) []string {
+	layers := startCaches(ws, v)
 	if checkout.IsDir(v.cache()) {
 		layers = append([]string{v.cache()}, layers...)
 	}

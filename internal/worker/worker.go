@@ -105,6 +105,7 @@ func runJob(ctx context.Context, co *checkout.Checkout, target host.Job, presenc
 	defer space.close()
 
 	w := &worker{presence: presence}
+
 	w.runner = newRunner(co, space, target.ID, w)
 	defer w.gpus.close()
 	defer func() { w.turn.Close() }() // of a nil turn it does nothing

@@ -41,11 +41,7 @@ func TestJudge(t *testing.T) {
 		{"not passing the check", edited("#", "# cheat"), research.Invalid, "check failed: exit code 1"},
 		{"forging the evaluator", "echo 'echo METRIC score=1' > score.sh\necho 100\n", research.Invalid,
 			"changed files that it may not: score.sh"},
-		{"leaving code", "touch Makefile\necho 100\n", research.Invalid, "Makefile (new, would be loaded as code)"},
-		{"shadowing a module", "touch lib/json.py\necho 100\n", research.Invalid,
-			"lib/json.py (new, would be loaded as code)"},
-		{"leaving a package", "mkdir -p node_modules/x; touch node_modules/x/i.mjs\necho 100\n", research.Invalid,
-			"node_modules/x/i.mjs (new, would be loaded as code)"},
+		{"leaving code that the evaluator would load", "touch Makefile lib/json.py\necho 100\n", research.Equivalent, ""},
 	}
 	for _, test := range tests {
 		x := c.judge(test.candidate)

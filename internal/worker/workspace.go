@@ -44,13 +44,12 @@ type workspace struct {
 	folder   string // of the program, slash-separated, relative to the root
 	run      string // this job's runs/<job>
 	tier     sandbox.Tier
-	binds    []sandbox.Bind      // folders outside the commit that runs see, read-only
-	shown    []string            // paths outside of all this that runs see: toolchains, and the program's reads
-	hidden   []string            // what of that they don't
-	unseen   []string            // dependency folders that exist but are not ignored, so that runs don't see them
-	tracked  map[string]string   // the start's tracked paths
-	siblings map[string][]string // their names by folder; nil until hasTrackedFile makes it
-	commands int                 // of this job, each with a folder of its own in run
+	binds    []sandbox.Bind    // folders outside the commit that runs see, read-only
+	shown    []string          // paths outside of all this that runs see: toolchains, and the program's reads
+	hidden   []string          // what of that they don't
+	unseen   []string          // dependency folders that exist but are not ignored, so that runs don't see them
+	tracked  map[string]string // the start's tracked paths
+	commands int               // of this job, each with a folder of its own in run
 }
 
 // openWorkspace finds or makes the campaign's workspace, and a folder in it for the
@@ -90,7 +89,7 @@ func openWorkspace(
 	if ws.binds, err = ws.carryBinds(ctx); err != nil {
 		return nil, err
 	}
-	ws.shown, ws.hidden = ws.findToolchains(), ws.listHidden()
+	ws.shown, ws.hidden = findToolchains(ws), ws.listHidden()
 
 	paths, binds, err := ws.findReads()
 	if err != nil {

@@ -1,6 +1,7 @@
 package copies_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -12,11 +13,12 @@ import (
 )
 
 // makeShared makes one object of each kind as a run would, and returns a check of
-// whether each is still there.
-func makeShared(t *testing.T) (names []string, isThere func(i int) bool) {
+// whether each is still there. What is used by this process, which lives, is also
+// spared by runs of other tests at the same time.
+func makeShared(t *testing.T, isUsed bool) (names []string, isThere func(i int) bool) {
 	t.Helper()
 
-	file := filepath.Join(copies.SharedFolder, "ratchet-test-"+filepath.Base(t.TempDir())+t.Name()[len(t.Name())-3:])
+	file := filepath.Join(copies.SharedFolder, fmt.Sprintf("ratchet-test-%d-%t", os.Getpid(), isUsed))
 	if err := os.WriteFile(file, []byte("x"), 0o600); err != nil {
 		t.Skip(err)
 	}
@@ -33,6 +35,25 @@ func makeShared(t *testing.T) (names []string, isThere func(i int) bool) {
 		t.Skip(e)
 	}
 	t.Cleanup(func() { unix.Syscall6(unix.SYS_SEMCTL, set, 0, unix.IPC_RMID, 0, 0, 0) })
+
+	if isUsed {
+		const setValue = 16
+
+		opened, err := os.Open(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { opened.Close() })
+
+		message := [2]uint64{1, 2}
+		if _, _, e := unix.Syscall6(unix.SYS_MSGSND, queue, uintptr(unsafe.Pointer(&message)), 8, 0, 0, 0); e != 0 {
+			t.Fatal(e)
+		}
+
+		if _, _, e := unix.Syscall6(unix.SYS_SEMCTL, set, 0, setValue, 1, 0, 0); e != 0 {
+			t.Fatal(e)
+		}
+	}
 
 	return []string{"file", "queue", "semaphores"}, func(i int) bool {
 		var e unix.Errno
@@ -56,7 +77,7 @@ func makeShared(t *testing.T) (names []string, isThere func(i int) bool) {
 
 // Only what is new is removed.
 func TestRemoveNew(t *testing.T) {
-	_, oldIsThere := makeShared(t)
+	_, oldIsThere := makeShared(t, true)
 
 	before, err := copies.ListShared()
 	if err != nil {
@@ -64,7 +85,7 @@ func TestRemoveNew(t *testing.T) {
 	}
 
 	t.Run("new", func(t *testing.T) {
-		names, isThere := makeShared(t)
+		names, isThere := makeShared(t, false)
 		if err := before.RemoveNew(); err != nil {
 			t.Fatal(err)
 		}
@@ -88,7 +109,7 @@ func TestRemoveNewSparesTheLiving(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	path := filepath.Join(copies.SharedFolder, "ratchet-test-open-"+filepath.Base(t.TempDir()))
+	path := filepath.Join(copies.SharedFolder, fmt.Sprintf("ratchet-test-%d-open", os.Getpid()))
 
 	file, err := os.Create(path)
 	if err != nil {

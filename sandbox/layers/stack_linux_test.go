@@ -108,7 +108,7 @@ func TestListChangesOfLeaves(t *testing.T) {
 	}{
 		"same link":  {func(_, upper string) error { return os.Symlink("a", upper+"/link") }, "[{link restored}]"},
 		"other link": {func(_, upper string) error { return os.Symlink("b", upper+"/link") }, "[{link written}]"},
-		"same file":  {func(_, upper string) error { return os.WriteFile(upper+"/a", []byte("aaa"), 0o644) },
+		"same file": {func(_, upper string) error { return os.WriteFile(upper+"/a", []byte("aaa"), 0o644) },
 			"[{a restored}]"},
 		"same length": {func(_, upper string) error { return os.WriteFile(upper+"/a", []byte("aab"), 0o644) },
 			"[{a written}]"},

@@ -105,7 +105,8 @@ func (s *stage) watchChildren(ready chan<- struct{}) {
 	for {
 		var asked question
 
-		_, _, e := syscall.Syscall(syscall.SYS_IOCTL, uintptr(listener), listenerReceive, uintptr(unsafe.Pointer(&asked)))
+		_, _, e := syscall.Syscall(syscall.SYS_IOCTL, uintptr(listener), listenerReceive,
+			uintptr(unsafe.Pointer(&asked)))
 		if e == syscall.EINTR || e == syscall.ENOENT { // ENOENT: it died
 			continue
 		}
@@ -117,11 +118,12 @@ func (s *stage) watchChildren(ready chan<- struct{}) {
 		reply := answer{id: asked.id, flags: answerContinue}
 
 		isClone3 := asked.number == callClone3().numbers[0] // the same everywhere
-		if isClone3 && int(asked.pid) != os.Getpid() {
-			reply.errno, reply.flags = -int32(syscall.ENOSYS), 0
-		}
 
-		if !isClone3 && s.ignored.Load() == nil && s.ignoresChildren(&asked, &random) && isStillAsking(listener, &asked) {
+		switch {
+		case isClone3 && int(asked.pid) != os.Getpid():
+			reply.errno, reply.flags = -int32(syscall.ENOSYS), 0
+		case isClone3 || s.ignored.Load() != nil: // the stage starts the command, or the run is void already
+		case s.ignoresChildren(&asked, &random) && isStillAsking(listener, &asked):
 			name := readName(int(asked.pid))
 			s.ignored.Store(&name)
 		}

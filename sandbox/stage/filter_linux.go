@@ -217,8 +217,8 @@ func (p filterPlan) addByArgument(add func(c call, then ...instruction)) {
 		return instruction{bpfLoad, 0, 0, uint32(atArgument + n*argumentSize + half)}
 	}
 
-	add(callIoctl(), loadArgument(1, 0), instruction{bpfIfEqual, 3, 0, tiocsti}, instruction{bpfIfEqual, 2, 0, tioclinux},
-		instruction{bpfIfEqual, 1, 0, addEncryptionKey}, allow, denied)
+	add(callIoctl(), loadArgument(1, 0), instruction{bpfIfEqual, 3, 0, tiocsti},
+		instruction{bpfIfEqual, 2, 0, tioclinux}, instruction{bpfIfEqual, 1, 0, addEncryptionKey}, allow, denied)
 	add(callClone(), loadArgument(0, 0), instruction{bpfIfAnyBit, 1, 0, newNamespaces}, allow, denied)
 	add(callUnshare(), loadArgument(0, 0),
 		instruction{bpfIfAnyBit, 1, 0, newNamespaces | newTimeNamespace}, allow, denied)

@@ -95,7 +95,7 @@ func (s *stage) makeLandlockRules() (int, error) {
 		}
 	}
 
-	const all = 1<<63 - 1 &^ (llMakeChar | llMakeBlk)
+	const all = 1<<63 - 1&^(llMakeChar|llMakeBlk)
 	for _, path := range s.listWritable() {
 		rights := uint64(all)
 		if path == sharedMemory && !s.plan.Namespaces { // the host's: only what can be removed after the run

@@ -63,9 +63,9 @@ type Plan struct {
 	Wall       time.Duration // 0: no limit
 	Grace      time.Duration
 
-	Loopback bool     // raise the loopback device of the run's own network namespace
-	NoSocket bool     // refuse every socket but a local one, by a seccomp filter
-	Confine  bool     // nothing may be written but views, covers with From or Memory, Writable and the usual devices
+	Loopback bool // raise the loopback device of the run's own network namespace
+	NoSocket bool // refuse every socket but a local one, by a seccomp filter
+	Confine  bool // nothing may be written but views, covers with From or Memory, Writable and the usual devices
 	// Of a confined run in namespaces: an existing empty folder to mount its own root on, the links
 	// there, and what it sees besides views and binds, outer ones first
 	Root   string
@@ -74,10 +74,10 @@ type Plan struct {
 	// Of a confined run without namespaces, held by Landlock: existing absolute paths, files or
 	// folders, that may be written; those that may be read, and what of these may not
 	Writable, Readable, Unread []string
-	Cgroup   int      // a descriptor: the version 2 cgroup to start the command in; 0: none
-	Wait     bool     // start the command only when a byte has come over the control socket
-	Limits   Limits
-	Children bool // watch which processes ignore SIGCHLD: the kernel does not count what their children use
+	Cgroup                     int  // a descriptor: the version 2 cgroup to start the command in; 0: none
+	Wait                       bool // start the command only when a byte has come over the control socket
+	Limits                     Limits
+	Children                   bool // watch which processes ignore SIGCHLD: the kernel does not count what their children use
 }
 
 // Kind is the first byte of a message from the stage.

@@ -29,6 +29,7 @@ func (p Program) Digest() string {
 
 	// The order inside lists means nothing.
 	p.Edit = slices.Sorted(slices.Values(p.Edit))
+	p.Hands = slices.Sorted(slices.Values(p.Hands)) // nil stays nil: contracts without the key keep their digests
 	p.Env = slices.Sorted(slices.Values(p.Env))
 	p.Reads = slices.Sorted(slices.Values(p.Reads))
 	p.Writes = slices.Sorted(slices.Values(p.Writes))

@@ -2,7 +2,9 @@ package contract
 
 import (
 	"fmt"
+	"path"
 	"regexp"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -99,6 +101,7 @@ func parseRegexSource(expr string) (Source, string) {
 // crossCheck refuses values that are possible alone but not together.
 func (d *decoder) crossCheck() {
 	d.checkEdit()
+	d.checkHands()
 	d.checkGuards()
 	d.checkMetric()
 	d.checkHours()
@@ -135,27 +138,116 @@ func (d *decoder) checkEdit() {
 		}
 
 		for _, o := range program.Edit[:i] {
-			if isWithin(e, o) || isWithin(o, e) {
+			if IsWithin(e, o) || IsWithin(o, e) {
 				d.faultAbout("edit", "edit names %q and %q, one inside the other; name files only", o, e)
 			}
 		}
 
 		for _, w := range program.Writes {
-			if isWithin(e, w) || isWithin(w, e) {
+			if IsWithin(e, w) || IsWithin(w, e) {
 				d.faultAbout("writes", "writes names %q, but %q is the edited file; a run may not change it", w, e)
 			}
 		}
 
 		for _, c := range program.Carry {
-			if isWithin(e, c) || isWithin(c, e) {
+			if IsWithin(e, c) || IsWithin(c, e) {
 				d.faultAbout("carry", "carry names %q, but %q is the edited file, which must be tracked", c, e)
 			}
 		}
 	}
 }
 
-// isWithin says whether path is dir or something inside it.
-func isWithin(path, dir string) bool { return path == dir || strings.HasPrefix(path, dir+"/") }
+// checkHands refuses hands by which a candidate would choose what the evaluator runs,
+// as far as that shows without the repository.
+func (d *decoder) checkHands() {
+	program := &d.program
+	if len(program.Hands) > 0 && program.Measure == "" {
+		d.faultAbout("hands",
+			"hands is what `measure` sees of a run, and there is no `measure`; add it, or drop this line")
+
+		return
+	}
+
+	for i, hand := range program.Hands {
+		if strings.EqualFold(hand, "program.md") {
+			d.faultAbout("hands", "hands names program.md, which no run may change; drop it")
+		}
+
+		for _, other := range program.Hands[:i] {
+			if IsWithin(hand, other) || IsWithin(other, hand) {
+				d.faultAbout("hands", "hands names %q and %q, one inside the other; keep one of them", other, hand)
+			}
+		}
+
+		for _, edited := range program.Edit {
+			switch key := program.commandThatNames(edited); {
+			case hand == edited && key != "":
+				d.faultAbout("hands",
+					"hands names %q, the edited file, which %s names; let run copy it to a new file, and hand that",
+					hand, key)
+			case hand != edited && IsWithin(edited, hand):
+				d.faultAbout("hands",
+					"hands names the folder %q, in which the edited file %q lies; name what run leaves there", hand,
+					edited)
+			}
+		}
+
+		if words := commandWords(program.Measure); len(words) > 0 && IsWithin(words[0], hand) {
+			d.faultAbout("hands", "hands names %q, and measure runs %q: the candidate would choose the evaluator; "+
+				"let build make it, and take it off hands", hand, words[0])
+		}
+	}
+}
+
+// commandThatNames is the key of the command, `measure` or `check`, that names a file
+// below the program's folder; "" for none.
+func (p *Program) commandThatNames(file string) string {
+	for _, command := range []struct{ key, text string }{{"measure", p.Measure}, {"check", p.Check}} {
+		isFile := func(word string) bool { // also from another working folder, or by its whole path
+			return word == file || strings.HasSuffix(file, "/"+word) || strings.HasSuffix(word, "/"+file)
+		}
+		if slices.ContainsFunc(commandWords(command.text), isFile) {
+			return command.key
+		}
+	}
+
+	return ""
+}
+
+// commandWords are the words of a shell command, as the paths that they may be.
+func commandWords(command string) []string {
+	words := strings.FieldsFunc(command, func(r rune) bool { return strings.ContainsRune(" \t\n;&|()<>'\"=`", r) })
+	for i, word := range words {
+		words[i] = path.Clean(word)
+	}
+
+	return words
+}
+
+// handedPlaceholders are tracked files that only keep a folder in git.
+var handedPlaceholders = []string{".gitkeep", ".keep", ".gitignore"}
+
+// HandsTracked says why a program can't be used whose start tracks file, which is
+// relative to the program's folder; "" if it can. A tracked file may be handed under
+// its own name only, and not if `measure` or `check` names it; beside a tracked file
+// a run could leave code that is loaded with it.
+func (p *Program) HandsTracked(file string) string {
+	for _, hand := range p.Hands {
+		switch key := p.commandThatNames(file); {
+		case hand == file && key != "":
+			return fmt.Sprintf("hands names %q, which is tracked and which %s names; let run write another file, and hand that",
+				hand, key)
+		case hand != file && IsWithin(file, hand) && !slices.Contains(handedPlaceholders, path.Base(file)):
+			return fmt.Sprintf("hands names the folder %q, in which %q is tracked; name the files that run leaves there",
+				hand, file)
+		}
+	}
+
+	return ""
+}
+
+// IsWithin says whether path is dir or something inside it.
+func IsWithin(path, dir string) bool { return path == dir || strings.HasPrefix(path, dir+"/") }
 
 func (d *decoder) checkGuards() {
 	seen := map[string]bool{}

@@ -70,6 +70,7 @@ func programFields(program *Program) []field {
 		{"build", false, command(&program.Build)},
 		{"run", true, command(&program.Run)},
 		{"measure", false, command(&program.Measure)},
+		{"hands", false, list(&program.Hands, false, plainTreePath)},
 		{"check", false, command(&program.Check)},
 		{"budget", false, section(budgetFields(&program.Budget))},
 		{"campaign", false, section(campaignFields(&program.Campaign))},

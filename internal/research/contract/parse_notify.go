@@ -124,6 +124,7 @@ func (d *decoder) checkNotify() {
 // checkTarget refuses a target, named key, that is several or none, or has keys of another kind.
 func (d *decoder) checkTarget(key string, target Target) {
 	kinds := 0
+
 	for _, given := range []bool{target.Command != "", target.Webhook != "", target.Ntfy != "", target.Desktop,
 		target.Hook != ""} {
 		if given {

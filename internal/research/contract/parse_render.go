@@ -39,6 +39,7 @@ func (w *renderer) writeContract(program Program) {
 	w.writeScalar("", "build", program.Build, "once per version, not measured")
 	w.writeScalar("", "run", program.Run, "the measured command (sh -c)")
 	w.writeScalar("", "measure", program.Measure, "the evaluator; only its output counts")
+	w.writeList("hands", program.Hands, "what the evaluator sees of what the run left")
 	w.writeScalar("", "check", program.Check, "must pass before anything is kept")
 	w.writeBudget(program.Budget, def.Budget)
 	w.writeCampaign(program.Campaign, def.Campaign)

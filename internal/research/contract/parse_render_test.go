@@ -64,6 +64,7 @@ func TestRenderProgramParsesBack(t *testing.T) {
 	for _, doc := range []*contract.Document{
 		parse(t, smallest), parse(t, string(every)), {Program: odd, Body: "---\n\r\nno newline at the end"},
 	} {
+		doc.Named = true // as every text that is rendered
 		text := contract.RenderProgram(doc.Program, doc.Body)
 		if diff := cmp.Diff(doc, parse(t, string(text))); diff != "" {
 			t.Errorf("%s\n%s", text, diff)
@@ -130,6 +131,11 @@ func TestDigestIsOfTheContractAlone(t *testing.T) {
 		t.Error("the default assumptions change the digest of older contracts")
 	}
 
+	judged := parse(t, "---\nedit: a\nmetric: {name: t, better: lower}\nrun: x\nmeasure: y\n---\n").Program
+	if got := judged.Digest(); got != "a3635d2e3e974fa2fb8ccc66651d058353d95ca0f5b96f93380a2fe580100def" {
+		t.Errorf("a program without hands has another digest than before there were any: %s", got)
+	}
+
 	seen := map[string]int{base.Digest(): -1}
 	for i, change := range []func(*contract.Program){
 		func(p *contract.Program) { p.Run = "./y" },
@@ -138,6 +144,7 @@ func TestDigestIsOfTheContractAlone(t *testing.T) {
 		func(p *contract.Program) { p.Carry = []string{} },
 		func(p *contract.Program) { p.Metric.MinGainSet = true },
 		func(p *contract.Program) { p.Budget.Wall++ },
+		func(p *contract.Program) { p.Hands = []string{"a", "b"} },
 		func(p *contract.Program) { p.Stall.Hours = 3 },
 		func(p *contract.Program) { p.Notify = []contract.Target{{Command: "a"}} }, // or an agent could slip one in
 		func(p *contract.Program) { p.Notify = []contract.Target{{Command: "b"}} },

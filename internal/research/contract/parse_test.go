@@ -71,6 +71,7 @@ func TestParseProgramReadsEveryKey(t *testing.T) {
 			{Name: "errors", Max: &zero},
 		},
 		Setup: "npm ci", Build: "go build -o bench .", Run: "./bench", Measure: "./score out.json",
+		Hands: []string{"out.json", "plots"},
 		Check: "go test ./...", Budget: contract.Budget{
 			Wall: contract.Duration(6 * time.Minute), Grace: contract.Duration(5 * time.Second),
 			GPU: contract.Duration(5 * time.Minute), GPUClock: "first_use",
@@ -186,7 +187,7 @@ func TestParseProgramRefuses(t *testing.T) {
 		{"", "guard: []", `program.md:7: unknown key "guard"; did you mean "guards"?`},
 		{"", "wall: 5m", `program.md:7: unknown key "wall"; did you mean "budget.wall"?`},
 		{"", "frobnicate: 1",
-			`program.md:7: unknown key "frobnicate"; valid: name, edit, metric, guards, setup, build, run, measure, check, budget, campaign, gpus, parallel, network, env, reads, writes, carry, search, assumptions, decide, notify, stall`},
+			`program.md:7: unknown key "frobnicate"; valid: name, edit, metric, guards, setup, build, run, measure, hands, check, budget, campaign, gpus, parallel, network, env, reads, writes, carry, search, assumptions, decide, notify, stall`},
 		{"  better: lower", "  better: lower\n  nois: auto",
 			`program.md:6: unknown key "metric.nois"; did you mean "metric.noise"?`},
 		{"", "guards:\n  - {name: a, max: 1}\n  - {name: b, max_grwth: 1%}",
@@ -290,6 +291,25 @@ func TestParseProgramRefuses(t *testing.T) {
 			"program.md:2: edit names program.md; the agent can't change its own contract"},
 		{"", "writes: [sort.go]",
 			`program.md:7: writes names "sort.go", but "sort.go" is the edited file; a run may not change it`},
+		{"", "hands: [out.txt]",
+			"program.md:7: hands is what `measure` sees of a run, and there is no `measure`; add it, or drop this line"},
+		{"", "measure: ./score\nhands: [program.md]",
+			"program.md:8: hands names program.md, which no run may change; drop it"},
+		{"", "measure: ./score\nhands: ['*.txt']",
+			`program.md:8: hands can't be "*.txt"; name each file; patterns are not accepted`},
+		{"", "measure: ./score\nhands: [out, out/a]",
+			`program.md:8: hands names "out" and "out/a", one inside the other; keep one of them`},
+		{"", "measure: ./score\nhands: [out/score, score]",
+			`program.md:8: hands names "score", and measure runs "score": the candidate would choose the evaluator; ` +
+				"let build make it, and take it off hands"},
+		{"", "measure: ./score sort.go\nhands: [sort.go]",
+			`program.md:8: hands names "sort.go", the edited file, which measure names; let run copy it to a new file, ` +
+				"and hand that"},
+		{"", "measure: ./score\ncheck: gofmt -l sort.go\nhands: [sort.go]",
+			`program.md:9: hands names "sort.go", the edited file, which check names; let run copy it to a new file, ` +
+				"and hand that"},
+		{"edit: sort.go", "edit: lib/a.js\nmeasure: ./score\nhands: [lib]",
+			`program.md:4: hands names the folder "lib", in which the edited file "lib/a.js" lies; name what run leaves there`},
 		{"edit: sort.go", "edit: lib/a.js\ncarry: [lib]",
 			`program.md:3: carry names "lib", but "lib/a.js" is the edited file, which must be tracked`},
 

@@ -172,6 +172,11 @@ func filePath(s string) (string, string) {
 		return "", "name a file, not a folder"
 	}
 
+	return plainTreePath(s)
+}
+
+// plainTreePath accepts a file or folder below the program's folder, but no pattern.
+func plainTreePath(s string) (string, string) {
 	if strings.ContainsAny(s, "*?") {
 		return "", "name each file; patterns are not accepted"
 	}

@@ -20,6 +20,7 @@ type Program struct {
 	Build    string        `json:"build,omitempty"`
 	Run      string        `json:"run"`
 	Measure  string        `json:"measure,omitempty"`
+	Hands    []string      `json:"hands,omitempty"` // what Measure sees of what a run left; nil hands nothing
 	Check    string        `json:"check,omitempty"`
 	Budget   Budget        `json:"budget"`
 	Campaign CampaignLimit `json:"campaign"`

@@ -69,12 +69,10 @@ type Campaign struct {
 
 	Calibrated bool `json:"calibrated"`
 	// Rule is what the rule of the contract carries from record to record. It is
-	// stored as one value, in records too, and so holds what belongs to the line:
-	// the noise (Class, Scale, Values, Residuals, S, Eps), the level (Incumbent,
-	// Level, LevelVar, Screens), the guards, OneRun, Demoted, and of Auto the
-	// belief, the chain and its claim; and what belongs to the campaign: the count
-	// and wealth of e-LOND's tests (Tests, Kept, SimpleTests, SimpleKept, Sequence,
-	// LostTests) and of Auto the price of a run and what was gained in all.
+	// stored as one value, in records too. Its TestCount, and of Auto the price of a
+	// run and what was gained in all, belong to the campaign; the rest belongs to the
+	// line: the noise, the level, the guards, and of Auto the belief, the chain and
+	// its claim.
 	Rule   rules.RuleState `json:"rule"`
 	Broken string          `json:"broken,omitempty"` // why the last calibration failed
 

@@ -78,8 +78,8 @@ func (r baseRule) isExact(values []float64) bool {
 // newState is the state that a finished calibration gives, of either class.
 func (r baseRule) newState(counted []Observation, values []float64, sequence string) RuleState {
 	st := RuleState{
-		Scale: scaleOf(values), Better: r.metric.Better, Values: values, Incumbent: median(values), Sequence: sequence,
-		Start: r.guardMedians(counted), Guards: r.newGuardStates(counted),
+		Scale: scaleOf(values), Better: r.metric.Better, Values: values, Incumbent: median(values),
+		TestCount: TestCount{Sequence: sequence}, Start: r.guardMedians(counted), Guards: r.newGuardStates(counted),
 	}
 	if r.isExact(values) {
 		st.NoiseKind = research.Deterministic

@@ -82,10 +82,10 @@ func TestUnequalRepeatsDemote(t *testing.T) {
 }
 
 func TestRecalibrationKeepsTheCounts(t *testing.T) {
-	old := rules.RuleState{Tests: 7, Kept: 2, Start: map[string]float64{"mem": 100}}
+	old := rules.RuleState{TestCount: rules.TestCount{Tests: 7, Kept: 2}, Start: map[string]float64{"mem": 100}}
 	st := rules.RuleState{NoiseKind: research.Noisy, Start: map[string]float64{"mem": 120, "errors": 0}}.Continue(old)
 
-	want := rules.RuleState{NoiseKind: research.Noisy, Tests: 7, Kept: 2,
+	want := rules.RuleState{NoiseKind: research.Noisy, TestCount: rules.TestCount{Tests: 7, Kept: 2},
 		Start: map[string]float64{"mem": 100, "errors": 0}}
 	if diff := cmp.Diff(want, st); diff != "" {
 		t.Error(diff)

@@ -65,8 +65,23 @@ type RuleState struct {
 	Level    float64 `json:"level,omitempty"`
 	LevelVar float64 `json:"level_var,omitempty"`
 	Screens  int     `json:"screens,omitempty"` // since the incumbent was last run
-	Tests    int     `json:"tests"`             // confirmations (auto: certificates tried) so far, t of e-LOND
-	Kept     int     `json:"certificates"`      // improved verdicts (auto: certificates passed) so far, R of e-LOND
+	TestCount
+	OneRun  int  `json:"one_run,omitempty"` // keeps that stand and were decided by a single run
+	Demoted bool `json:"demoted,omitempty"` // was deterministic until a repeat differed
+	// Better is the metric's direction, which Scale's values are turned by.
+	Better research.Direction `json:"better,omitempty"`
+	// Note is what a person should know of the last calibration or demotion, "" for nothing.
+	Note string `json:"note,omitempty"`
+	// Auto is what search: auto carries besides, nil until its metric is known to be noisy.
+	Auto *AutoState `json:"auto,omitempty"`
+}
+
+// TestCount counts e-LOND's tests. It is the campaign's, whose tests are one sequence
+// whatever they are about; the rest of a RuleState is of one line of descent. In
+// records both are one flat object.
+type TestCount struct {
+	Tests int `json:"tests"`        // confirmations (auto: certificates tried) so far, t of e-LOND
+	Kept  int `json:"certificates"` // improved verdicts (auto: certificates passed) so far, R of e-LOND
 	// SimpleTests and SimpleKept are t and R of the stream that shorter edits are tested in.
 	SimpleTests int `json:"simple_tests,omitempty"`
 	SimpleKept  int `json:"simple_kept,omitempty"`
@@ -74,14 +89,6 @@ type RuleState struct {
 	// outlives a change of mode.
 	Sequence  string `json:"sequence,omitempty"`
 	LostTests int    `json:"lost_tests,omitempty"` // of the campaign, that Tests has in it
-	OneRun    int    `json:"one_run,omitempty"`    // keeps that stand and were decided by a single run
-	Demoted   bool   `json:"demoted,omitempty"`    // was deterministic until a repeat differed
-	// Better is the metric's direction, which Scale's values are turned by.
-	Better research.Direction `json:"better,omitempty"`
-	// Note is what a person should know of the last calibration or demotion, "" for nothing.
-	Note string `json:"note,omitempty"`
-	// Auto is what search: auto carries besides, nil until its metric is known to be noisy.
-	Auto *AutoState `json:"auto,omitempty"`
 }
 
 // Rule decides, run by run, what is known of one experiment. Implementations
