@@ -139,7 +139,7 @@ func TestMigration(t *testing.T) {
 
 			if err := json.Unmarshal(note.Body, &m); err != nil || note.Prev != last.Hash ||
 				note.Kind != history.KindLedgerMigrated ||
-				m != (history.Migration{From: 1, To: 4, Version: "v2.0"}) {
+				m != (history.Migration{From: 1, To: 5, Version: "v2.0"}) {
 				t.Errorf("the migration is recorded as %s, %+v", note.Body, note)
 			}
 
@@ -249,8 +249,8 @@ func TestNewerIsRefused(t *testing.T) {
 		do    func(*bbolt.Tx) error
 		parts []string
 	}{
-		"format": {func(tx *bbolt.Tx) error { return bucket(tx, "meta").Put([]byte("format"), []byte("5")) },
-			[]string{"v9.1", "v2.0", `format "5"`, "formats up to 4"}},
+		"format": {func(tx *bbolt.Tx) error { return bucket(tx, "meta").Put([]byte("format"), []byte("6")) },
+			[]string{"v9.1", "v2.0", `format "6"`, "formats up to 5"}},
 		"format that is no number": {func(tx *bbolt.Tx) error {
 			return bucket(tx, "meta").Put([]byte("format"), []byte("x"))
 		},

@@ -191,12 +191,13 @@ func environment(all []string) []string {
 }
 
 // fixedEnvironment is what every git process has. An object is the one that its hash
-// names: replace refs and grafts put another one in its place for this clone alone. None
+// names: replace refs and grafts put another one in its place for this clone alone (a
+// graft file that is there, even an empty one, makes git print a hint). None
 // is fetched, since a fetch runs what the configuration names (GIT_ALLOW_PROTOCOL is for
 // git before 2.45, which does not know GIT_NO_LAZY_FETCH).
 var fixedEnvironment = []string{
 	"LC_MESSAGES=C", "GIT_OPTIONAL_LOCKS=0", "GIT_TERMINAL_PROMPT=0", "GIT_LITERAL_PATHSPECS=1",
-	"GIT_NO_REPLACE_OBJECTS=1", "GIT_GRAFT_FILE=/dev/null", "GIT_NO_LAZY_FETCH=1", "GIT_ALLOW_PROTOCOL=",
+	"GIT_NO_REPLACE_OBJECTS=1", "GIT_GRAFT_FILE=/dev/null/none", "GIT_NO_LAZY_FETCH=1", "GIT_ALLOW_PROTOCOL=",
 }
 
 // isPassedOn says whether git gets a variable that begins with GIT_.
