@@ -207,3 +207,5 @@ func removeAll(ctx context.Context, dir string) {
 
 // stopRemoval bounds what a stopped run still removes.
 const stopRemoval = time.Second
+
+func removeTree(ctx context.Context, path string) error { return layers.Remove(ctx, path) }

@@ -4,6 +4,10 @@ package sandbox
 
 import (
 	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"runtime"
 
 	"ratchet/internal/research"
@@ -24,4 +28,25 @@ func handOver(Handover) ([]string, string, error) { return nil, "", unsupported(
 
 func promises(Tier) (gives, lacks []string) {
 	return nil, []string{"runs: " + research.Describe(unsupported()).Msg}
+}
+
+func removeTree(ctx context.Context, path string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+
+	err := os.RemoveAll(path)
+	if err == nil || !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+
+	_ = filepath.WalkDir(path, func(p string, d fs.DirEntry, err error) error {
+		if d != nil && d.IsDir() {
+			_ = os.Chmod(p, 0o700)
+		}
+
+		return nil
+	})
+
+	return os.RemoveAll(path)
 }

@@ -108,19 +108,30 @@ type Result struct {
 	Wall      time.Duration // from the command's start to its end, on the monotonic clock
 	CPU       time.Duration // user + system of the whole reaped tree; with a cgroup, of the whole tree
 	MaxRSS    int64         // bytes, of the largest single process
-	// bytes: the most that the tree was seen to hold at a time, every 20 ms; 0 when nothing looked
+	// MaxTree is the most bytes that the tree was seen to hold at a time, every 20 ms;
+	// 0 when nothing looked.
 	MaxTree int64
-	// bytes read from disk and major page faults of the whole reaped tree; nil where nothing counted them
+	// DiskRead (bytes) and MajorFaults are of the whole reaped tree; nil where nothing
+	// counted them.
 	DiskRead, MajorFaults *int64
-	Exceeded              string        // the limit that was exceeded: memory, processes, disk, depth, cpu or output; else ""
-	Unlisted              string        // why what the run left can't be listed, by its own fault; else "". Changes is nil then
-	Hidden                string        // why CPU or MaxRSS may lack what processes used, where they count; else ""
-	Slept                 time.Duration // the machine was suspended for so long during the run
-	Output                Output
-	SinkErr               error             // the first error of Sink, which then saw no more
-	Changes               []Change          // of Views[0], sorted by path; nil when there are survivors
-	Survivors             []int             // tier copies: pids that could not be killed
-	Enforced              map[string]string // of what was asked: "enforced by …" or "not enforced: why"; see EnforcedKeys
+
+	// Exceeded is the limit that was exceeded: memory, processes, disk, depth, cpu or
+	// output; else "".
+	Exceeded string
+	// Unlisted says why what the run left can't be listed, by its own fault; else "".
+	// Changes is nil then.
+	Unlisted string
+	// Hidden says why CPU or MaxRSS may lack what processes used, where they count; else "".
+	Hidden string
+
+	Slept     time.Duration // the machine was suspended for so long during the run
+	Output    Output
+	SinkErr   error    // the first error of Sink, which then saw no more
+	Changes   []Change // of Views[0], sorted by path; nil when there are survivors
+	Survivors []int    // tier copies: pids that could not be killed
+	// Enforced says of what was asked "enforced by …" or "not enforced: why"; see
+	// EnforcedKeys.
+	Enforced map[string]string
 }
 
 // EnforcedKeys are the keys that Result.Enforced may have: tree, deadline,

@@ -203,7 +203,8 @@ type runRow struct {
 	Value  *float64      `json:"value,omitempty"`
 	Reason string        `json:"reason,omitempty"`
 	Wall   float64       `json:"wall_s"`
-	Mark   string        `json:"mark,omitempty"` // contended: others kept the machine busy; again: repeats such a pair; unequal: its pair does not count
+	// contended: others kept the machine busy; again: repeats such a pair; unequal: its pair does not count
+	Mark string `json:"mark,omitempty"`
 }
 
 func runRows(rs []rules.Run, metric string) []render.Item {

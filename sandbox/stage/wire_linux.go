@@ -77,7 +77,9 @@ type Plan struct {
 	Cgroup                     int  // a descriptor: the version 2 cgroup to start the command in; 0: none
 	Wait                       bool // start the command only when a byte has come over the control socket
 	Limits                     Limits
-	Children                   bool // watch which processes ignore SIGCHLD: the kernel does not count what their children use
+	// Children asks to watch which processes ignore SIGCHLD: the kernel does not count
+	// what their children use.
+	Children bool
 }
 
 // Kind is the first byte of a message from the stage.
