@@ -4,12 +4,9 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"path/filepath"
-	"slices"
 	"strings"
 
 	"ratchet/internal/research"
-	"ratchet/internal/research/contract"
 	"ratchet/internal/research/history"
 	"ratchet/internal/source"
 	"ratchet/internal/wording"
@@ -142,33 +139,15 @@ func MoveIncumbent(
 }
 
 // SubmoduleNote says that the folders of a commit's submodules are empty in a run, and what
-// to do; "" where it has none, or where carry or reads name them all.
-func SubmoduleNote(
-	ctx context.Context, co *Checkout, commit, programPath string, program contract.Program,
-) (string, error) {
+// to do; "" where it has none.
+func SubmoduleNote(ctx context.Context, co *Checkout, commit string) (string, error) {
 	paths, err := co.Repo.Submodules(ctx, commit)
-	if err != nil {
+	if err != nil || len(paths) == 0 {
 		return "", err
 	}
 
-	var named []string
-	for _, p := range slices.Concat(program.Carry, program.Reads) {
-		named = append(named, strings.TrimSuffix(JoinSlash(SlashDir(programPath), p), "/"))
-	}
-
-	paths = slices.DeleteFunc(paths, func(p string) bool {
-		return slices.ContainsFunc(named, func(n string) bool {
-			return n == p || strings.HasPrefix(p, n+"/") || n == filepath.ToSlash(filepath.Join(co.Repo.Root(), p))
-		})
-	})
-	if len(paths) == 0 {
-		return "", nil
-	}
-
-	shown := strings.Join(paths[:min(5, len(paths))], ", ")
-
-	return fmt.Sprintf("submodules are not part of a version, their folders are empty in a run: %s; a run that needs them: git submodule update --init, and `carry: [%s]` in program.md",
-		shown, shown), nil
+	return fmt.Sprintf("submodules are not part of a version, their folders are empty in a run: %s; for a run that needs them commit their files (git subtree), or copy them into a git-ignored folder and name that in `carry`",
+		strings.Join(paths[:min(5, len(paths))], ", ")), nil
 }
 
 func FinalBranchName(c *history.Campaign) string { return "ratchet/" + c.Name + "-final" }

@@ -173,7 +173,7 @@ func submoduleNote(ctx context.Context, co *checkout.Checkout, name string) (str
 		return "", err
 	}
 
-	note, err := checkout.SubmoduleNote(ctx, co, campaign.Start, campaign.ProgramPath, campaign.Program)
+	note, err := checkout.SubmoduleNote(ctx, co, campaign.Start)
 	if research.HasCode(err, research.CodeNotFound) || research.HasCode(err, research.CodeRepository) {
 		return "", nil // git lost the start: other calls say so
 	}

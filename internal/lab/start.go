@@ -101,7 +101,7 @@ func createCampaign(
 		}
 	}
 
-	submodules, err := checkout.SubmoduleNote(ctx, co, head.Commit, doc.Path, doc.Program)
+	submodules, err := checkout.SubmoduleNote(ctx, co, head.Commit)
 	if err != nil {
 		return nil, err
 	}
