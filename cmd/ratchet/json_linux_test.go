@@ -50,6 +50,7 @@ func TestEveryCommandSpeaksJSON(t *testing.T) {
 				"p.md")}},
 		"install": {{args: ""}, {args: "codex --dry-run"}, {args: "codex --print"}, {args: "--print"},
 			{args: "nobody", exit: 2}},
+		"lock":     {{args: "", exit: 3}, {args: "--off", exit: 3}},
 		"log":      {{args: ""}, {args: "fox"}, {args: "--imported"}, {args: "--limit=-1", exit: 2}},
 		"mcp":      {{args: "", not: true, in: `{"jsonrpc":"2.0","id":1,"method":"ping"}` + "\n"}},
 		"note":     {{args: "be quick", exit: 2}, {args: "", exit: 2}},

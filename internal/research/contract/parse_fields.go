@@ -115,7 +115,13 @@ func budgetFields(b *Budget) []field {
 		{"processes", false, wholeNumber(&b.Processes, 1, 1<<22)},
 		{"output", false, size(&b.Output, 1<<10, 1<<30)},
 		{"disk", false, size(&b.Disk, 1<<20, 1<<50)},
-		{"cache", false, choice(&b.Cache, CacheWarm, CacheCold)},
+		{"cache", false, func(dec *decoder, key string, node *yaml.Node) {
+			choice(&b.Cache, CacheWarm, CacheCold)(dec, key, node)
+
+			if b.Cache == CacheWarm { // the default, which contracts from before the key have too
+				b.Cache = ""
+			}
+		}},
 	}
 }
 

@@ -89,7 +89,7 @@ type Budget struct {
 	Output    int64    `json:"output"`         // bytes kept; the rest is counted
 	CPU       Duration `json:"cpu,omitempty"`  // 0: off
 	Disk      int64    `json:"disk,omitempty"` // bytes that a run may write; 0: 10 GiB
-	// Cache is whether a run begins with its files in memory: "" or warm, or cold.
+	// Cache is whether a run begins with its files in memory: "" for warm, or cold.
 	Cache string `json:"cache,omitempty"`
 }
 
