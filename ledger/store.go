@@ -5,12 +5,13 @@ import (
 	"encoding/binary"
 	"math"
 	"os"
-	"ratchet/internal/research/history"
 	"strconv"
 	"strings"
 	"time"
 
 	"go.etcd.io/bbolt"
+
+	"ratchet/internal/research/history"
 )
 
 // The buckets. Keys are the named parts, each followed by NUL; numbers are 8

@@ -30,14 +30,8 @@ func Ready(err error) {
 	words := []string{"ready"}
 
 	if err != nil {
-		described := research.Describe(err)
-
-		message := described.Msg
-		if described.Code == research.CodeInternal {
-			message = err.Error()
-		}
-
-		words = []string{"refused", string(described.Code), described.Next, message}
+		said := research.DescribeInFull(err)
+		words = []string{"refused", string(said.Code), said.Next, said.Msg}
 	}
 
 	file.WriteString(strings.Join(words, "\x00")) // nobody may be listening any more

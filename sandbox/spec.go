@@ -3,8 +3,9 @@ package sandbox
 import (
 	"context"
 	"io"
-	"ratchet/sandbox/layers"
 	"time"
+
+	"ratchet/sandbox/layers"
 )
 
 // Tier is how runs are isolated on this machine.

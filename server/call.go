@@ -5,8 +5,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"ratchet/internal/checkout"
-	"ratchet/internal/render"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -14,6 +12,8 @@ import (
 	"github.com/mark3labs/mcp-go/mcp"
 	mcpserver "github.com/mark3labs/mcp-go/server"
 
+	"ratchet/internal/checkout"
+	"ratchet/internal/render"
 	"ratchet/internal/research"
 	"ratchet/tools"
 )

@@ -7,13 +7,13 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"ratchet/internal/checkout"
 	"sync"
 	"time"
 
 	mcpserver "github.com/mark3labs/mcp-go/server"
 	"golang.org/x/time/rate"
 
+	"ratchet/internal/checkout"
 	"ratchet/internal/research"
 	"ratchet/server/dashboard"
 	"ratchet/server/lru"

@@ -3,9 +3,10 @@ package demo
 import (
 	"fmt"
 	"io"
-	"ratchet/internal/wording"
 	"strings"
 	"time"
+
+	"ratchet/internal/wording"
 )
 
 // view prints the demo: on a terminal with a last line that shows what is being

@@ -278,10 +278,7 @@ func newReply(err error) reply {
 		return reply{Done: true}
 	}
 
-	said := research.Describe(err)
-	if said.Code == research.CodeInternal {
-		said.Msg = err.Error()
-	}
+	said := research.DescribeInFull(err)
 
 	return reply{Code: said.Code, Next: said.Next, Msg: said.Msg}
 }

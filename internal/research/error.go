@@ -66,6 +66,17 @@ func Describe(err error) *Error {
 		Next: "run `ratchet doctor`; the server's stderr has the details"}
 }
 
+// DescribeInFull is Describe for another process of Ratchet's own: an internal error
+// keeps its details.
+func DescribeInFull(err error) *Error {
+	said := *Describe(err)
+	if said.Code == CodeInternal {
+		said.Msg = err.Error()
+	}
+
+	return &said
+}
+
 // HasCode says whether err, or an error that it wraps, is an Error with the code.
 func HasCode(err error, code Code) bool {
 	var e *Error

@@ -80,7 +80,7 @@ func (r *runner) buildVersion(ctx context.Context, id research.JobID, built *ver
 		return "", nil
 	}
 
-	lock, err := sandbox.AcquireLock(ctx, built.dir+".lock", 0) // another session may build the same
+	lock, err := sandbox.AcquireLock(ctx, built.dir+lockSuffix, 0) // another session may build the same
 	if err != nil {
 		return "", err
 	}
@@ -141,7 +141,7 @@ func (r *runner) runSetup(ctx context.Context, id research.JobID) (reason string
 		return "", nil
 	}
 
-	lock, err := sandbox.AcquireLock(ctx, dir+".lock", 0)
+	lock, err := sandbox.AcquireLock(ctx, dir+lockSuffix, 0)
 	if err != nil {
 		return "", err
 	}

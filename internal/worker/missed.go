@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"ratchet/internal/research/contract"
 	"ratchet/sandbox"
 )
 
@@ -85,13 +86,13 @@ func nameUnseen(ws *workspace, spec sandbox.Spec, path string) string {
 		}
 
 		name, path = "~/"+rel, filepath.Join(home, rel)
-		if slices.ContainsFunc(spec.Binds, func(b sandbox.Bind) bool { return isIn(b.From, path) }) {
+		if slices.ContainsFunc(spec.Binds, func(b sandbox.Bind) bool { return contract.IsWithin(path, b.From) }) {
 			return ""
 		}
 	}
 
 	real, err := filepath.EvalSymlinks(path)
-	if err != nil || isIn(ws.co.Repo.Root(), real) {
+	if err != nil || contract.IsWithin(real, ws.co.Repo.Root()) {
 		return ""
 	}
 
@@ -99,13 +100,10 @@ func nameUnseen(ws *workspace, spec sandbox.Spec, path string) string {
 		return ""
 	}
 
-	isHidden := slices.ContainsFunc(ws.hidden, func(folder string) bool { return isIn(folder, real) })
+	isHidden := slices.ContainsFunc(ws.hidden, func(folder string) bool { return contract.IsWithin(real, folder) })
 	if isHidden || name == path && spec.Sees(real) {
 		return ""
 	}
 
 	return name
 }
-
-// isIn says whether a path is folder or lies in it.
-func isIn(folder, path string) bool { return path == folder || strings.HasPrefix(path, folder+"/") }

@@ -107,6 +107,7 @@ func (r *runner) attemptRun(
 	}
 	noteContention(&tried.run, tried.load, tried.result)
 	tried.noteUsage()
+
 	if program.Budget.Cache == contract.CacheCold {
 		tried.run.Enforced["cache"] = describeCold(r.space.tier)
 	}

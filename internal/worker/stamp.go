@@ -6,10 +6,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"ratchet/internal/checkout"
-	"ratchet/internal/research/history"
 	"strings"
 	"time"
+
+	"ratchet/internal/checkout"
+	"ratchet/internal/research/history"
 )
 
 // A stamp says in full what a cached folder is made from, a fact a line. The folder

@@ -69,6 +69,7 @@ func (ws *workspace) makeVersion(ctx context.Context, commit string) (*version, 
 	if err != nil {
 		return nil, err
 	}
+
 	if tree != ws.campaign.StartTree {
 		delta := filepath.Join(tmp, "delta")
 		if _, err := ws.co.Repo.MaterialiseDelta(ctx, ws.campaign.Start, commit, delta); err != nil {
@@ -132,7 +133,7 @@ func (r *runner) removeUnused(ctx context.Context, given ...*version) error {
 	entries, _ := os.ReadDir(r.space.versionsDir())
 	for _, e := range entries {
 		path := filepath.Join(r.space.versionsDir(), e.Name())
-		if !slices.Contains(live, strings.TrimSuffix(path, ".lock")) {
+		if !slices.Contains(live, strings.TrimSuffix(path, lockSuffix)) {
 			_ = sandbox.RemoveTree(ctx, path)
 		}
 	}

@@ -153,7 +153,7 @@ func (ws *workspace) removeRunDir(ctx context.Context, dir string) {
 	delete(ws.held, dir)
 }
 
-// lockSuffix ends the name of the lock on a command's folder.
+// lockSuffix ends the name of the lock on a folder of the workspace.
 const lockSuffix = ".lock"
 
 // program is the campaign's contract.

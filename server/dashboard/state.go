@@ -2,13 +2,13 @@ package dashboard
 
 import (
 	"context"
-	"ratchet/internal/checkout"
-	"ratchet/internal/render"
-	"ratchet/internal/view"
 	"time"
 
+	"ratchet/internal/checkout"
+	"ratchet/internal/render"
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
+	"ratchet/internal/view"
 )
 
 // What /ui/api/state answers: a campaign at a glance.

@@ -6,11 +6,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"ratchet/internal/checkout"
-	"ratchet/internal/render"
 	"strings"
 
+	"ratchet/internal/checkout"
 	"ratchet/internal/lab"
+	"ratchet/internal/render"
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
 )

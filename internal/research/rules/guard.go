@@ -4,10 +4,11 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"slices"
+
 	"ratchet/internal/research"
 	"ratchet/internal/research/contract"
 	"ratchet/internal/wording"
-	"slices"
 )
 
 // guardResiduals bounds GuardState.Residuals.
