@@ -238,13 +238,20 @@ func (s *stage) prepare() error {
 	return nil
 }
 
-// startCommand executes the command in a session of its own. When it has limits
-// of its own it is traced for a moment: it stops before its first instruction,
-// gets them, and goes on.
+// startCommand executes the command in a session of its own. The size of its files is
+// limited by inheritance: this process writes none. When the number of its processes
+// is limited, which must not hold for this process's threads, it is traced for a
+// moment: it stops before its first instruction, gets the limit, and goes on.
 func (s *stage) startCommand() error {
 	limits := s.plan.Limits
 
-	attr := &syscall.SysProcAttr{Setsid: true, Ptrace: limits.FileSize > 0 || limits.Tasks > 0}
+	if limits.FileSize > 0 {
+		if e := setLimit(0, syscall.RLIMIT_FSIZE, uintptr(limits.FileSize)); e != 0 {
+			return failed("limit the size of files", "", e)
+		}
+	}
+
+	attr := &syscall.SysProcAttr{Setsid: true, Ptrace: limits.Tasks > 0}
 	if s.plan.Cgroup > 0 {
 		attr.UseCgroupFD, attr.CgroupFD = true, s.plan.Cgroup
 	}
@@ -257,7 +264,7 @@ func (s *stage) startCommand() error {
 	s.started = time.Now()
 
 	pid, err := execute()
-	if err == syscall.EPERM && attr.Ptrace { // tracing is forbidden here: limited a moment late
+	if err == syscall.EPERM && attr.Ptrace { // tracing is forbidden, here or by our filter: limited a moment late
 		attr.Ptrace = false
 		pid, err = execute()
 	}
@@ -280,12 +287,6 @@ func (s *stage) startCommand() error {
 		}
 
 		defer func() { _ = syscall.PtraceDetach(pid) }()
-	}
-
-	if limits.FileSize > 0 {
-		if e := setLimit(pid, syscall.RLIMIT_FSIZE, uintptr(limits.FileSize)); e != 0 {
-			return failed("limit the size of files", "", e)
-		}
 	}
 
 	if limits.Tasks > 0 {
