@@ -2,11 +2,11 @@ package sandbox
 
 import (
 	"bytes"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 )
 
 // Toolchains lists what commands need that are found by the environment env and lie
@@ -16,7 +16,7 @@ import (
 // home, and of what lies in except, nothing is listed whole. The list is sorted, and
 // none of it lies in another.
 func Toolchains(env []string, home string, commands, except []string) []string {
-	search := toolchainSearch{home: home, except: except, seen: map[string]bool{}}
+	search := newToolchainSearch(home, except)
 
 	for _, variable := range env {
 		name, value, _ := strings.Cut(variable, "=")
@@ -57,10 +57,31 @@ func Toolchains(env []string, home string, commands, except []string) []string {
 
 // toolchainSearch is what a search for toolchains has found.
 type toolchainSearch struct {
-	home   string
-	except []string
-	found  []string
-	seen   map[string]bool // commands that were looked at
+	except   []string // what lies in these is seen another way, or must not be
+	shared   []string // more than one thing lies in each of these
+	links    *linkReader
+	found    []string
+	commands map[string]bool // that were looked at
+	alone    map[string]bool // folders without links whose commands are added one by one
+}
+
+func newToolchainSearch(home string, except []string) *toolchainSearch {
+	search := &toolchainSearch{
+		except:   slices.Concat(SystemFolders(), except, privateFolders()),
+		shared:   slices.Clone(except),
+		links:    newLinkReader(),
+		commands: map[string]bool{},
+		alone:    map[string]bool{},
+	}
+
+	if home != "" {
+		for _, name := range []string{"", ".local", ".local/share", ".local/state", ".config", ".cache", ".claude",
+			".codex", ".gemini", ".cursor", ".copilot"} {
+			search.shared = append(search.shared, filepath.Join(home, name))
+		}
+	}
+
+	return search
 }
 
 // addFolder adds what a variable names.
@@ -74,27 +95,21 @@ func (t *toolchainSearch) addFolder(path string) {
 // runs see or must see another way, and what lies in a folder of which they have
 // their own.
 func (t *toolchainSearch) resolve(path string) (real string, ok bool) {
-	real, err := filepath.EvalSymlinks(path)
-	if err != nil || !filepath.IsAbs(path) {
+	if !filepath.IsAbs(path) {
 		return "", false
 	}
 
-	return real, !isInAny(slices.Concat(SystemFolders(), t.except, privateFolders()), real)
+	if real, ok = t.links.follow(path); !ok {
+		return "", false
+	}
+
+	return real, !isInAny(t.except, real)
 }
 
 // isShared says whether more than one thing lies in a folder: in home, in what
 // home or an exception lies in, and in the usual places of a home.
 func (t *toolchainSearch) isShared(folder string) bool {
-	shared := slices.Clone(t.except)
-
-	if t.home != "" {
-		for _, name := range []string{"", ".local", ".local/share", ".local/state", ".config", ".cache", ".claude",
-			".codex", ".gemini", ".cursor", ".copilot"} {
-			shared = append(shared, filepath.Join(t.home, name))
-		}
-	}
-
-	return folder == "/" || slices.ContainsFunc(shared,
+	return folder == "/" || slices.ContainsFunc(t.shared,
 		func(path string) bool { return isInAny([]string{folder}, path) })
 }
 
@@ -105,12 +120,17 @@ func (t *toolchainSearch) addCommands(folder string) {
 		return // what lies there leads nowhere else
 	}
 
-	if real, ok := t.resolve(folder); ok && !t.isShared(real) {
+	real, ok := t.resolve(folder)
+	if ok && !t.isShared(real) {
 		t.found = append(t.found, folder, t.installation(real))
 	}
 
 	entries, _ := os.ReadDir(folder)
 	for _, e := range entries {
+		if real != "" && e.Type().IsRegular() {
+			t.links.plain[real+"/"+e.Name()] = true
+		}
+
 		t.addCommand(filepath.Join(folder, e.Name()))
 	}
 }
@@ -135,14 +155,14 @@ func (t *toolchainSearch) installation(folder string) string {
 // addCommand adds where a command leads that lies in a folder which is no system's:
 // by links, or to its interpreter.
 func (t *toolchainSearch) addCommand(path string) {
-	if t.seen[path] || !filepath.IsAbs(path) {
+	if t.commands[path] || !filepath.IsAbs(path) {
 		return
 	}
 
-	t.seen[path] = true
+	t.commands[path] = true
 
-	real, err := filepath.EvalSymlinks(path)
-	if err != nil {
+	real, ok := t.links.follow(path)
+	if !ok {
 		return
 	}
 
@@ -150,20 +170,39 @@ func (t *toolchainSearch) addCommand(path string) {
 		return
 	}
 
-	for _, place := range []string{path, real} {
-		folder, ok := t.resolve(filepath.Dir(place))
+	t.addPlace(path)
 
-		switch {
-		case !ok:
-		case t.isShared(folder) || t.installation(folder) == folder:
-			t.found = append(t.found, place)
-		default:
-			t.found = append(t.found, t.installation(folder))
-		}
+	if real != path {
+		t.addPlace(real)
 	}
 
 	if interpreter := readInterpreter(real); interpreter != "" {
 		t.addCommand(interpreter)
+	}
+}
+
+// addPlace adds a command's installation, or the command alone where its folder
+// belongs to none. What is said of one folder is found out once.
+func (t *toolchainSearch) addPlace(command string) {
+	folder, ok := t.resolve(filepath.Dir(command))
+	if !ok {
+		return
+	}
+
+	isAlone, known := t.alone[folder]
+	if !known {
+		whole := t.installation(folder)
+
+		isAlone = whole == folder || t.isShared(folder)
+		if !isAlone {
+			t.found = append(t.found, whole)
+		}
+
+		t.alone[folder] = isAlone
+	}
+
+	if isAlone {
+		t.found = append(t.found, command)
 	}
 }
 
@@ -172,16 +211,17 @@ func (t *toolchainSearch) addCommand(path string) {
 func readInterpreter(path string) string {
 	const longestLine = 256 // bytes that the kernel reads
 
-	file, err := os.Open(path)
+	// Of an *os.File, the runtime would first try to wait for each of hundreds.
+	file, err := syscall.Open(path, syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
 	if err != nil {
 		return ""
 	}
-	defer file.Close()
+	defer syscall.Close(file)
 
 	head := make([]byte, longestLine)
 
-	n, err := io.ReadFull(file, head)
-	if err != nil && n == 0 {
+	n, err := syscall.Read(file, head)
+	if err != nil || n <= 0 {
 		return ""
 	}
 
