@@ -14,15 +14,9 @@ import (
 
 // planRoot plans what the run sees in a root of its own; points is an existing
 // folder of ours.
-func (s *Spec) planRoot(plan *stage.Plan, points string) error {
-	plan.Confine, plan.Root = true, filepath.Join(points, "root")
-	private := filepath.Join(points, "private")
+func (s *Spec) planRoot(plan *stage.Plan, points string, links *linkReader) error {
+	plan.Confine, plan.Root = true, points // what lies in it is open when the root is mounted on it
 
-	if err := errors.Join(os.Mkdir(plan.Root, 0o755), os.Mkdir(private, 0o755)); err != nil {
-		return err
-	}
-
-	links := newLinkReader()
 	covers := s.listShown(links)
 
 	// Folders for temporary files of the run's own.
@@ -32,7 +26,7 @@ func (s *Spec) planRoot(plan *stage.Plan, points string) error {
 			continue
 		}
 
-		from := filepath.Join(private, strconv.Itoa(i))
+		from := filepath.Join(points, "private-"+strconv.Itoa(i))
 		if err := errors.Join(os.Mkdir(from, 0o700), os.Chmod(from, 0o777|fs.ModeSticky)); err != nil {
 			return err
 		}
@@ -49,7 +43,7 @@ func (s *Spec) planRoot(plan *stage.Plan, points string) error {
 		covers = append(covers, stage.Cover{Path: path, From: path})
 	}
 
-	for _, path := range s.hiddenOutside() {
+	for _, path := range s.hiddenOutside(links) {
 		covers = append(covers, stage.Cover{Path: path})
 	}
 
