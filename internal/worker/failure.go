@@ -3,7 +3,6 @@ package worker
 import (
 	"fmt"
 	"regexp"
-	"sync"
 	"time"
 
 	"ratchet/sandbox"
@@ -69,7 +68,7 @@ func describeLimit(limit string, spec sandbox.Spec) string {
 // offlineHint is added to the failure of a command that had no network and whose
 // output says that it missed one; else "".
 func offlineHint(spec sandbox.Spec, result sandbox.Result) string {
-	if spec.Network == sandbox.NetworkOn || !noNetwork().Match(result.Output.Text()) {
+	if spec.Network == sandbox.NetworkOn || !noNetwork.Match(result.Output.Text()) {
 		return ""
 	}
 
@@ -77,10 +76,5 @@ func offlineHint(spec sandbox.Spec, result sandbox.Result) string {
 }
 
 // noNetwork is what programs print when they can't reach a host.
-var noNetwork = compileLazily(
+var noNetwork = regexp.MustCompile(
 	`(?i)network is unreachable|no such host|name resolution|could not resolve|getaddrinfo|EAI_AGAIN|ENOTFOUND|dial tcp`)
-
-// compileLazily compiles an expression when it is first used, since most commands don't fail.
-func compileLazily(expr string) func() *regexp.Regexp {
-	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expr) })
-}

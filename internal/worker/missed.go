@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -32,9 +33,9 @@ const (
 
 // A line that says that a file was missed, and the paths in it.
 var (
-	missLine = compileLazily(`(?i)no such file|not found|ENOENT|permission denied|EACCES|does ?n[o']t exist` +
+	missLine = regexp.MustCompile(`(?i)no such file|not found|ENOENT|permission denied|EACCES|does ?n[o']t exist` +
 		`|(can ?no|can'|could no)t (open|find|read|access|load)|(failed|unable) to (open|find|read|access|load)`)
-	missedPath = compileLazily("(?:^|[\\s'\"=:(\\[<`])((?:\\.\\.)?/[^\\s'\":,;()\\[\\]<>`]+)")
+	missedPath = regexp.MustCompile("(?:^|[\\s'\"=:(\\[<`])((?:\\.\\.)?/[^\\s'\":,;()\\[\\]<>`]+)")
 )
 
 // missedHint is added to the failure of a command whose output says that it missed
@@ -47,11 +48,11 @@ func missedHint(ws *workspace, spec sandbox.Spec, result sandbox.Result) string 
 	var names []string
 
 	for line := range bytes.Lines(text) {
-		if !missLine().Match(line) {
+		if !missLine.Match(line) {
 			continue
 		}
 
-		for _, match := range missedPath().FindAllSubmatch(line, -1) {
+		for _, match := range missedPath.FindAllSubmatch(line, -1) {
 			name := nameUnseen(ws, spec, string(match[1]))
 			if name != "" && !slices.Contains(names, name) && len(names) < maxMissed {
 				names = append(names, name)
