@@ -153,13 +153,18 @@ func (s *Spec) planView(plan *stage.Plan, index int, view View, points string) e
 }
 
 // addPointLayers adds the layers in points to the views for which there is one. A
-// view without any layer gets an empty one.
+// view that has fewer layers than an overlay needs gets an empty one.
 func addPointLayers(plan *stage.Plan, points string) error {
 	for i := range plan.Views {
 		view, layer := &plan.Views[i], filepath.Join(points, strconv.Itoa(i))
 
+		least := 1
+		if view.Upper == "" {
+			least = 2
+		}
+
 		_, err := os.Stat(layer)
-		if len(view.Lower) == 0 && errors.Is(err, fs.ErrNotExist) {
+		if len(view.Lower) < least && errors.Is(err, fs.ErrNotExist) {
 			err = os.Mkdir(layer, 0o755)
 		}
 
