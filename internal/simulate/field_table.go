@@ -13,7 +13,9 @@ import (
 func RenderFieldTable(trials []FieldTrial) string {
 	var text strings.Builder
 
-	machines := distinct(trials, func(t FieldTrial) string { return fmt.Sprintf("%s, cores: %d", t.Processor, t.Cores) })
+	machines := distinct(trials, func(t FieldTrial) string {
+		return fmt.Sprintf("%s, cores: %d", t.Processor, t.Cores)
+	})
 	fmt.Fprintf(&text, "Made on: %s.\n\n", strings.Join(machines, "; "))
 
 	text.WriteString("| condition | truth | edits |")
@@ -91,9 +93,10 @@ func truthRow(condition string, truth float64, trials []FieldTrial) string {
 		row += fmt.Sprintf(" %d |", len(only(same, func(t FieldTrial) bool { return t.Verdict == v })))
 	}
 
-	return row + fmt.Sprintf(" %d | %d | %.0f | %.1f |\n", len(only(same, func(t FieldTrial) bool { return t.Called() > 0 })),
-		len(only(same, func(t FieldTrial) bool { return t.Called() < 0 })),
-		medianOf(same, func(t FieldTrial) float64 { return float64(t.Runs) }),
+	return row + fmt.Sprintf(" %d | %d | %.0f | %.1f |\n",
+		len(only(same, func(t FieldTrial) bool { return t.Called() > 0 })),
+		len(only(same, func(t FieldTrial) bool { return t.Called() < 0 })), medianOf(same,
+			func(t FieldTrial) float64 { return float64(t.Runs) }),
 		medianOf(same, func(t FieldTrial) float64 { return t.Seconds }))
 }
 
