@@ -74,8 +74,13 @@ func (f *fieldCampaign) play(edits []fieldEdit, deadline time.Time) (trials []si
 	f.client = f.site.connect()
 	defer f.client.close()
 
-	if a := f.client.call("start_campaign", nil); a.Error != nil {
-		f.t.Errorf("%s: start_campaign: %s", f.benchmark.name, a.text)
+	a := f.await(f.client.call("start_campaign", nil))
+	if a.ID != "" { // of the calibration
+		a = f.await(f.client.call("wait_run", map[string]any{"id": a.ID, "wait_seconds": 50}))
+	}
+
+	if a.Error != nil || a.Reason != "" {
+		f.t.Errorf("%s, %s: the campaign does not start: %s", f.benchmark.name, f.condition, a.text)
 		return nil
 	}
 
@@ -108,11 +113,7 @@ func (f *fieldCampaign) try(e fieldEdit) (trial simulate.FieldTrial, err error) 
 	f.site.write(f.benchmark.file, e.text)
 	proposed := time.Now()
 
-	a := f.client.call("run_experiment", map[string]any{"hypothesis": e.kind, "wait_seconds": 50})
-	for a.Status == "running" {
-		a = f.client.call("wait_run", map[string]any{"id": a.ID, "wait_seconds": 50})
-	}
-
+	a := f.await(f.client.call("run_experiment", map[string]any{"hypothesis": e.kind, "wait_seconds": 50}))
 	if a.Error != nil || a.Verdict == "" {
 		return trial, fmt.Errorf("no verdict: %s", a.text)
 	}
@@ -138,6 +139,17 @@ func (f *fieldCampaign) try(e fieldEdit) (trial simulate.FieldTrial, err error) 
 	}
 
 	return trial, nil
+}
+
+// await waits for the end of what an answer says is running.
+func (f *fieldCampaign) await(a answer) answer {
+	f.t.Helper()
+
+	for a.Status == "running" {
+		a = f.client.call("wait_run", map[string]any{"id": a.ID, "wait_seconds": 50})
+	}
+
+	return a
 }
 
 // seconds is the time between two moments, to the hundredth.
