@@ -96,8 +96,10 @@ func (f *fieldCampaign) play(edits []fieldEdit, deadline time.Time) (trials []si
 		if err != nil {
 			f.t.Errorf("%s, %s: the campaign ends at edit %d of %d: %v", f.benchmark.name, f.condition, i+1, len(edits),
 				err)
+
 			break
 		}
+
 		trials = append(trials, trial)
 		f.note(trial)
 	}
@@ -245,6 +247,7 @@ func forgetTrials(t testing.TB, path, benchmark, condition string) {
 	}
 
 	var kept []byte
+
 	for i, line := range slices.Collect(strings.Lines(string(text))) {
 		if trials[i].Benchmark != benchmark || trials[i].Condition != condition {
 			kept = append(kept, line...)

@@ -162,6 +162,7 @@ func (p *FieldPromise) wantFound() {
 // String is the promise as a line of a list.
 func (p FieldPromise) String() string {
 	held := "held"
+
 	switch {
 	case p.Of == 0:
 		held = "no trial asks for it"

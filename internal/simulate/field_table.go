@@ -19,6 +19,7 @@ func RenderFieldTable(trials []FieldTrial) string {
 	fmt.Fprintf(&text, "Made on: %s.\n\n", strings.Join(machines, "; "))
 
 	text.WriteString("| condition | truth | edits |")
+
 	for _, v := range fieldVerdicts() {
 		fmt.Fprintf(&text, " %s |", v)
 	}
@@ -40,6 +41,7 @@ func RenderFieldTable(trials []FieldTrial) string {
 	}
 
 	text.WriteString("\n")
+
 	for _, p := range CheckField(trials) {
 		fmt.Fprintf(&text, "- %s\n", p)
 	}

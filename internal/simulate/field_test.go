@@ -85,6 +85,7 @@ func TestFieldPromises(t *testing.T) {
 
 		for _, p := range simulate.CheckField(c.trials) {
 			word := "held"
+
 			switch line := p.String(); {
 			case strings.HasSuffix(line, "no trial asks for it"):
 				word = "none"
@@ -93,6 +94,7 @@ func TestFieldPromises(t *testing.T) {
 			case !strings.HasSuffix(line, "held") || !p.Holds:
 				t.Errorf("%s: the promise is %q", name, line)
 			}
+
 			got = append(got, word)
 		}
 
@@ -140,6 +142,7 @@ func TestRenderFieldTable(t *testing.T) {
 	trials[5].Noise, trials[5].At, trials[5].Runs = .12, 240, 30
 
 	var lines []byte
+
 	for _, trial := range trials {
 		line, err := json.Marshal(trial)
 		if err != nil {

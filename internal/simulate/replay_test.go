@@ -131,6 +131,7 @@ func TestRecordedEvidenceIsFresh(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		wanted = append(wanted, simulate.RenderFieldTable(trials))
 	}
 

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-const rounds = 1000
+const rounds = 800
 
 // page is what is known of one page.
 type page struct {

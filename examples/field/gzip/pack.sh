@@ -1,5 +1,5 @@
 # What is packed, and how.
-BLOCKS=40
+BLOCKS=20
 LEVEL=6
 
 # pack TEXT prints the size of all blocks, compressed.

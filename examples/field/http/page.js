@@ -1,5 +1,5 @@
 "use strict";
-const REQUESTS = 60;
+const REQUESTS = 40;
 module.exports = { REQUESTS, answer };
 
 // Answers one request with the item that its path names.

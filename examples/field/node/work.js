@@ -1,5 +1,5 @@
 "use strict";
-const ROUNDS = 600;
+const ROUNDS = 400;
 module.exports = { ROUNDS, doUnit };
 
 // Parses, groups and sorts the records; the result is a checksum.

@@ -1,6 +1,6 @@
 import json
 
-ROUNDS = 800
+ROUNDS = 600
 
 # Encodes, decodes and groups the records; the result is a checksum.
 def do_unit(records):
