@@ -28,7 +28,7 @@ type FieldTrial struct {
 	Seconds   float64          `json:"seconds"`            // from the proposal to the verdict
 	At        float64          `json:"at"`                 // seconds from the campaign's start to the verdict
 	Value     *float64         `json:"value,omitempty"`    // in the answer
-	Baseline  *float64         `json:"baseline,omitempty"` // median of the start's runs in this experiment, else in all so far
+	Baseline  *float64         `json:"baseline,omitempty"` // median of the start's runs in this experiment, else of all
 	Noise     float64          `json:"noise"`              // of the start's runs so far, as a share, see FieldNoise
 	Processor string           `json:"processor"`
 	Cores     int              `json:"cores"`
