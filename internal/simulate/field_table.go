@@ -33,7 +33,8 @@ func RenderFieldTable(trials []FieldTrial) string {
 	}
 
 	text.WriteString("\n| benchmark | condition | noise of a run | seconds of a run | no-ops called | " +
-		"gains found of 5, 10, 20 % or more | losses found of 5, 10, 20 % | called the wrong way | runs | minutes to the first verdict | minutes |\n|" +
+		"gains found of 5, 10, 20 % or more | losses found of 5, 10, 20 % | called the wrong way | " +
+		"runs | minutes to the first verdict | minutes |\n|" +
 		strings.Repeat("---|", 11) + "\n")
 
 	for _, campaign := range distinct(trials, FieldTrial.campaign) {
