@@ -27,7 +27,8 @@ func makeLog(n int) string {
 
 	for i, x := 0, uint32(1); i < n; i++ {
 		x = x*1664525 + 1013904223
-		fmt.Fprintf(&log, "%d host%d GET /page/%d status=%d bytes=%d\n", i, x>>8%17, x>>12%89, 200+x>>20%4*100, x>>9%9000)
+		fmt.Fprintf(&log, "%d host%d GET /page/%d status=%d bytes=%d\n", i, x>>8%17, x>>12%89, 200+x>>20%4*100,
+			x>>9%9000)
 	}
 
 	return log.String()
