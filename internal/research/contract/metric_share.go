@@ -118,14 +118,15 @@ func startsWithShare(text string) bool {
 	return strings.HasPrefix(rest, "/") && countDigits(strings.TrimLeft(rest[1:], " \t")) > 0
 }
 
-// sampleOfItems is the share of the items of a list, each a number, true or false.
+// sampleOfItems is the share of the items of a list, each a number from 0 to 1, true or
+// false; of other numbers it is their mean, which is no share.
 func sampleOfItems(list []any, pointer string) (Sample, error) {
 	if len(list) == 0 {
 		return Sample{}, fmt.Errorf("the list at %q is empty", pointer)
 	}
 
 	items := make(research.Outcomes, len(list))
-	sum := 0.0
+	sum, isShare := 0.0, true
 
 	for i, entry := range list {
 		switch outcome := entry.(type) {
@@ -142,9 +143,14 @@ func sampleOfItems(list []any, pointer string) (Sample, error) {
 		}
 
 		sum += items[i]
+		isShare = isShare && items[i] >= 0 && items[i] <= 1
 	}
 
-	sample := Sample{Value: sum / float64(len(list)), Of: len(list), Items: items}
+	sample := Sample{Value: sum / float64(len(list))}
+	if isShare {
+		sample.Of, sample.Items = len(list), items
+	}
+
 	if !research.IsFinite(sample.Value) {
 		return Sample{}, fmt.Errorf("the list at %q has no mean: its numbers are too large", pointer)
 	}

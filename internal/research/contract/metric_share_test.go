@@ -85,6 +85,7 @@ func TestSampleFromFileOfItems(t *testing.T) {
 	for _, c := range []struct{ content, want string }{
 		{`{"items": [true, false, 1, 0, "1"]}`, "0.6 of 5, 5 kept"},
 		{`{"items": [0.5, 1]}`, "0.75 of 2, 2 kept"},
+		{`{"items": [0.5, 12]}`, "6.25 of 0, 0 kept"},
 		{`{"items": "26/50"}`, "0.52 of 50, 0 kept"},
 		{`{"items": []}`, `the list at "/items" is empty`},
 		{`{"items": [1, null]}`, `the value at "/items/1" is null, not a number`},

@@ -40,6 +40,12 @@ func usageUnits(kind string) []usageUnit {
 	return nil
 }
 
+// MeasuresUsage says whether the metric is a time or an amount of memory, as far as its
+// source and its unit tell: no count of items, and never 0.
+func (m Metric) MeasuresUsage() bool {
+	return usageUnits(m.From.Kind) != nil || baseOf(timeUnits, m.Unit) != 0 || baseOf(byteUnits, m.Unit) != 0
+}
+
 // baseOf is how many of the base unit the named unit has, 0 when it isn't there.
 func baseOf(units []usageUnit, name string) float64 {
 	for _, u := range units {

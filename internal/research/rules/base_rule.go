@@ -45,14 +45,15 @@ func (r baseRule) Calibrate(obs []Observation) *RunRequest {
 		}
 	}
 
-	if r.isCalibrated(values) {
+	if r.isCalibrated(obs, values) {
 		return nil
 	}
 
 	return request
 }
 
-// neededEqualRuns is how many equal runs make the metric deterministic, 0 if none do.
+// neededEqualRuns is how many equal runs make the metric deterministic, 0 if none do;
+// for auto it is that of the rule's first version, see equalRunsNeeded.
 func (r baseRule) neededEqualRuns() int {
 	switch r.metric.Noise {
 	case research.Deterministic:
@@ -64,25 +65,33 @@ func (r baseRule) neededEqualRuns() int {
 	return trialCalibration
 }
 
-// isCalibrated says whether the values are enough, of either kind of noise.
-func (r baseRule) isCalibrated(values []float64) bool {
-	return len(values) >= fullCalibration || r.isExact(values)
+// isCalibrated says whether the runs are enough, of either kind of noise; values are of
+// those that count.
+func (r baseRule) isCalibrated(obs []Observation, values []float64) bool {
+	return len(values) >= fullCalibration && !r.mayBeExact(obs) || r.isExact(obs, values)
 }
 
-// isExact says whether the values make the metric deterministic.
-func (r baseRule) isExact(values []float64) bool {
+// isExact says whether the runs make the metric deterministic; values are of those
+// that count.
+func (r baseRule) isExact(obs []Observation, values []float64) bool {
+	if r.version != FirstVersion && r.metric.Noise == research.NoiseAuto {
+		return r.isExactAuto(obs)
+	}
+
 	needed := r.neededEqualRuns()
 
 	return needed > 0 && len(values) >= needed && allEqual(values[:needed])
 }
 
 // newState is the state that a finished calibration gives, of either class.
-func (r baseRule) newState(counted []Observation, values []float64, sequence string) RuleState {
+func (r baseRule) newState(obs, counted []Observation, values []float64, sequence string) RuleState {
 	st := RuleState{
-		Version: r.version, Scale: scaleOf(values), Better: r.metric.Better, Values: values, Incumbent: median(values),
+		Version: r.version, Scale: r.chooseScale(counted, values), Better: r.metric.Better, Values: values, Incumbent: median(values),
 		TestCount: TestCount{Sequence: sequence}, Start: r.guardMedians(counted), Guards: r.newGuardStates(counted),
 	}
-	if r.isExact(values) {
+	st = r.learnNumber(st, counted)
+
+	if r.isExact(obs, values) {
 		st.NoiseKind = research.Deterministic
 		return st
 	}
@@ -96,6 +105,10 @@ func (r baseRule) countedRuns(obs []Observation) (counted []Observation, values 
 		if why := r.unusableReason(observation); why != "" {
 			return nil, nil, research.Errorf(research.CodeProgram,
 				"make the program's command print its metric on the unchanged version, then start again", "%s", why)
+		}
+
+		if err := requireScale(r.metric, observation.Value); err != nil {
+			return nil, nil, err
 		}
 
 		if !observation.WarmUp {
@@ -161,46 +174,6 @@ func (r baseRule) hasDefaultMinGain() bool {
 		Relative: true}
 }
 
-// judgeExact asks for the one run of a deterministic metric, or judges by it:
-// better by more than min_gain is improved, within it equivalent, else regressed.
-func (r baseRule) judgeExact(st RuleState, obs []Observation) Step {
-	if len(obs) == 0 {
-		return Step{Run: &RunRequest{Side: Candidate, Role: research.Screen}}
-	}
-
-	base, value := st.Incumbent, obs[len(obs)-1].Value
-
-	gain := base - value
-	if r.metric.Better == research.Higher {
-		gain = -gain
-	}
-
-	judgement := &Judgement{StoppedBy: "one_run", Scale: linearScale, Value: &value, Baseline: &base}
-	least := r.minGain(st) * (1 + 1e-9) // a hair, so that 1 % of .3 is not beaten by rounding
-
-	switch {
-	case gain > least:
-		judgement.Verdict = research.Improved
-	case gain >= -least:
-		judgement.Verdict = research.Equivalent
-	default:
-		judgement.Verdict = research.Regressed
-	}
-
-	if st.Scale == LogScale && base > 0 {
-		judgement.Scale = LogScale
-		gain /= base
-	}
-
-	judgement.Gain = &research.Interval{Mid: gain, Lo: gain, Hi: gain}
-
-	if judgement.Verdict != research.Regressed {
-		r.checkGrowth(st, obs, judgement)
-	}
-
-	return conclude(judgement, st, obs)
-}
-
 // conclude is the step that ends with j, or with invalid when one of its
 // numbers can't be written down.
 func conclude(judgement *Judgement, st RuleState, obs []Observation) Step {
@@ -238,7 +211,8 @@ func (r baseRule) judgeInvalid(st RuleState, obs []Observation) *Judgement {
 	for _, observation := range obs {
 		why := r.unusableReason(observation)
 		if why == "" && isNoisy && !st.fitsScale([]float64{observation.Value}) {
-			why = fmt.Sprintf("the value %s is not positive, and the calibration's were: they are compared by ratio",
+			why = fmt.Sprintf("the value %s is not positive, and the calibration's were: they are compared by ratio; if "+
+				"it may be so without a fault, a person can set metric.scale: linear, count or share",
 				wording.FormatValue(observation.Value, r.metric.Unit))
 		}
 
