@@ -74,7 +74,7 @@ func (r baseRule) isCalibrated(obs []Observation, values []float64) bool {
 // isExact says whether the runs make the metric deterministic; values are of those
 // that count.
 func (r baseRule) isExact(obs []Observation, values []float64) bool {
-	if r.version != FirstVersion && r.metric.Noise == research.NoiseAuto {
+	if r.infersNoise() {
 		return r.isExactAuto(obs)
 	}
 

@@ -339,9 +339,16 @@ func equalRuns(obs []Observation) (n int, equal bool) {
 	return len(obs), true
 }
 
+// infersNoise says whether the calibration finds out if the metric is deterministic, by
+// equalRunsNeeded.
+func (r baseRule) infersNoise() bool {
+	isDeclared := r.metric.Noise == research.Deterministic || r.metric.Noise == research.Noisy
+	return r.version != FirstVersion && !isDeclared
+}
+
 // mayBeExact says whether more runs may still show that the metric is deterministic.
 func (r baseRule) mayBeExact(obs []Observation) bool {
-	if r.version == FirstVersion || r.metric.Noise != research.NoiseAuto || len(obs) == 0 {
+	if len(obs) == 0 || !r.infersNoise() {
 		return false
 	}
 
