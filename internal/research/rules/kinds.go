@@ -1,11 +1,13 @@
 package rules
 
 import (
+	"fmt"
 	"math"
 	"strconv"
 
 	"ratchet/internal/research"
 	"ratchet/internal/research/contract"
+	"ratchet/internal/wording"
 )
 
 // This file knows what kind of number a metric is: how it is compared, how fine it is,
@@ -215,10 +217,42 @@ func (s RuleState) ShareError(items int) float64 {
 		return 0
 	}
 
-	n := float64(s.Of)
-	p := (min(max(s.Incumbent/s.Full, 0), 1)*n + .5) / (n + 1)
+	return s.Full * shareError(s.Incumbent/s.Full, s.Of, items)
+}
 
-	return s.Full * math.Sqrt(p*(1-p)/float64(items))
+// shareError is the standard deviation of a share of items, by what one of n items shows.
+// Half an item is added on either side, so that the edges are not without error.
+func shareError(share float64, n, items int) float64 {
+	p := (min(max(share, 0), 1)*float64(n) + .5) / float64(n+1)
+	return math.Sqrt(p * (1 - p) / float64(items))
+}
+
+const (
+	fewItemsError = .02 // of a share that is called one of few items
+	moreItems     = 8   // times as many are advised
+)
+
+// AdviseItems says how much a share of few items tells, "" for one of many and for any
+// other number.
+func AdviseItems(metric contract.Metric, observation Observation) string {
+	n := observation.Of
+	if n == 0 {
+		return ""
+	}
+
+	full := baseRule{metric: metric}.fullShare([]Observation{observation})
+	share := observation.Value / full
+
+	now := shareError(share, n, n)
+	if now < fewItemsError {
+		return ""
+	}
+
+	more := moreItems * n
+	points := func(share float64) string { return wording.FormatDigits(100*share, 2) }
+
+	return fmt.Sprintf("%.0f/%d: by the choice of the items one run tells ±%s points (a standard error); "+
+		"%d items tell ±%s", share*float64(n), n, points(now), more, points(shareError(share, n, more)))
 }
 
 // leastPairNoise is the smallest standard deviation of a paired difference that is

@@ -493,6 +493,25 @@ func TestShareError(t *testing.T) {
 	}
 }
 
+func TestAdviseItems(t *testing.T) {
+	for _, c := range []struct {
+		metric contract.Metric
+		run    rules.Observation
+		want   string
+	}{
+		{contract.Metric{}, share(26, 50),
+			"26/50: by the choice of the items one run tells ±7.1 points (a standard error); 400 items tell ±2.5"},
+		{contract.Metric{}, share(900, 1000), ""},
+		{contract.Metric{}, rulestest.ValidRun(.5), ""},
+		{contract.Metric{Unit: "%"}, rules.Observation{Valid: true, Value: 100, Of: 20},
+			"20/20: by the choice of the items one run tells ±3.4 points (a standard error); 160 items tell ±1.2"},
+	} {
+		if got := rules.AdviseItems(c.metric, c.run); got != c.want {
+			t.Errorf("%+v: %q, want %q", c.run, got, c.want)
+		}
+	}
+}
+
 // The smallest gain of a count or a share that is worth having is one item.
 func TestRopeIsAnItem(t *testing.T) {
 	for _, c := range []struct {
