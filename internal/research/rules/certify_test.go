@@ -88,7 +88,7 @@ func TestDeterministicVerdicts(t *testing.T) {
 		{research.Lower, 1000, 1006, rel(.005), true, research.Regressed, -.006},
 		{research.Lower, 1000, 997, contract.Amount{Value: 2}, true, research.Improved, .003},
 		{research.Lower, 1000, 998, contract.Amount{Value: 2}, true, research.Equivalent, .002},
-		{research.Lower, 5, 0, contract.Amount{}, true, research.Improved, 5}, // a count: in the unit
+		{research.Lower, 5, 0, contract.Amount{}, true, research.Improved, 5},  // a count: in the unit
 		{research.Lower, 0, -2, contract.Amount{}, true, research.Improved, 2}, // linear: in the unit
 		{research.Lower, -4, -5, rel(.5), true, research.Equivalent, 1},
 	} {

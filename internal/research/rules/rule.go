@@ -407,8 +407,8 @@ func NewObservation(run Run, metric contract.Metric) Observation {
 	observation := Observation{
 		RunRequest: RunRequest{Side: run.Side, Role: run.Role, Pair: run.Pair, Order: run.Order, WarmUp: run.WarmUp,
 			Again: run.Again},
-		Valid: run.Valid, Reason: run.Reason, Value: v, Of: run.Of, Items: run.Items, Guards: run.Samples, Contended: run.Contended,
-		Unequal: run.Unequal != "",
+		Valid: run.Valid, Reason: run.Reason, Value: v, Of: run.Of, Items: run.Items, Guards: run.Samples,
+		Contended: run.Contended, Unequal: run.Unequal != "",
 	}
 	if observation.Valid && !ok {
 		observation.Valid, observation.Reason = false, "the run has no sample of "+metric.Name
