@@ -99,6 +99,10 @@ func printHealth(out io.Writer, health *worker.Health) {
 	if health.Problem == "" {
 		fmt.Fprintln(out, health.Finding)
 
+		if health.Advice != "" {
+			fmt.Fprintln(out, health.Advice)
+		}
+
 		for _, k := range health.Canaries {
 			held := "held"
 			if !k.Held {

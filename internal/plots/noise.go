@@ -72,7 +72,7 @@ func areAllZero(vs []float64) bool {
 
 // formatDeviation writes a deviation in the words of its scale.
 func formatDeviation(v float64, s *view.NoiseSeries) string {
-	if s.Scale == "linear" {
+	if research.IsLinear(s.Scale) {
 		return render.FormatAmount(render.RoundShort([]float64{v})[0], s.Metric.Unit)
 	}
 
@@ -109,7 +109,7 @@ func noisePanels(series *view.NoiseSeries) []chart.Panel {
 	y := chart.Axis{Unit: chart.Share, Robust: true, Include: []float64{0}}
 
 	unit := ""
-	if series.Scale == "linear" {
+	if research.IsLinear(series.Scale) {
 		y.Unit, unit = chart.Number, ", in "+cmp.Or(render.OneLine(series.Metric.Unit, 16), "the metric's unit")
 	}
 	var out []chart.Panel

@@ -58,7 +58,7 @@ func FormatBareGain(gain *research.Interval, scale string) string {
 	switch {
 	case gain == nil:
 		return "-"
-	case scale == research.LinearScale:
+	case research.IsLinear(scale):
 		return addSign(FormatValue(gain.Mid, ""))
 	}
 
@@ -68,7 +68,7 @@ func FormatBareGain(gain *research.Interval, scale string) string {
 // FormatEffect is a noise or an effect in a sentence: on the log scale a share of
 // the value in two digits, else an amount in the unit.
 func FormatEffect(v float64, scale, unit string) string {
-	if scale == research.LinearScale {
+	if research.IsLinear(scale) {
 		return FormatValue(v, unit)
 	}
 

@@ -31,6 +31,7 @@ type Health struct {
 	Notify     []string `json:"notify,omitempty"`  // targets that can't work here, and why
 	Runs       int      `json:"runs"`
 	Finding    string   `json:"finding,omitempty"` // value and noise of the metric
+	Advice     string   `json:"advice,omitempty"`  // how the metric could tell more
 	Problem    string   `json:"problem,omitempty"`
 	Excerpt    string   `json:"output_excerpt,omitempty"`
 	Canaries   []Canary `json:"canaries,omitempty"`
@@ -128,6 +129,10 @@ func (h *Health) examine(ctx context.Context, scratch *scratchCampaign, canary b
 		return err
 	}
 
+	if last := len(t.seen) - 1; last >= 0 {
+		h.Advice = rules.AdviseItems(space.program().Metric, t.seen[last])
+	}
+
 	if err := h.noteCalibration(ctx, scratch, campaign, id); err != nil || !campaign.Calibrated || !canary {
 		return err
 	}
@@ -164,7 +169,8 @@ func (h *Health) noteTrialRuns(t *trial, spent time.Duration) {
 	h.Runs = len(t.seen)
 	last := t.seen[h.Runs-1]
 
-	h.Finding = fmt.Sprintf("the metric comes out: %s; a run takes about %s, so doctor stopped after %d of up to 9: "+
+	h.Advice = rules.AdviseItems(t.space.program().Metric, last)
+	h.Finding = fmt.Sprintf("the metric comes out: %s; a run takes about %s, so doctor stopped after %d of up to 10: "+
 		"a campaign's calibration makes them all",
 		wording.FormatValue(last.Value, t.space.program().Metric.Unit),
 		wording.FormatDuration(spent.Seconds()/float64(h.Runs)), h.Runs)

@@ -66,8 +66,11 @@ type Ablation struct {
 	// Least is the gain, on the scale, from which on a change is worth its lines:
 	// half of min_gain, since what a change brings within others is often less.
 	Least float64 `json:"least"`
-	Pairs int     `json:"pairs"` // at most, of one comparison
+	Pairs int     `json:"pairs"`          // at most, of one comparison
+	Zero  float64 `json:"zero,omitempty"` // what stands for 0 on the log scale, see RuleState
 }
+
+func (a Ablation) metricScale() metricScale { return metricScale{a.Scale, a.Better, a.Zero} }
 
 // NewAblation is the ablation of a head with these changes by what st knows of
 // the noise. pairs 0 is AblationPairs.
@@ -77,7 +80,7 @@ func NewAblation(program contract.Program, st RuleState, changes []AblationChang
 	}
 
 	a := Ablation{Changes: changes, NoiseKind: st.NoiseKind, Scale: st.Scale, Better: program.Metric.Better,
-		Pairs: pairs}
+		Pairs: pairs, Zero: st.Zero}
 	a.Least = NewAuto(program).baseRule().minGain(st) / 2
 
 	if a.NoiseKind == research.Deterministic {
@@ -98,7 +101,7 @@ func NewAblation(program contract.Program, st RuleState, changes []AblationChang
 // on the scale of the ablation; 0 for nothing, and for one that a person kept
 // against its verdict.
 func (a Ablation) ClaimedGain(judgement *Judgement, overridden bool) float64 {
-	scale := metricScale{a.Scale, a.Better}
+	scale := a.metricScale()
 
 	switch {
 	case judgement == nil || overridden:

@@ -102,7 +102,7 @@ func (a Auto) Calibrate(obs []Observation) *RunRequest {
 		}
 	}
 
-	if want != nil && counted >= autoCalibration {
+	if want != nil && counted >= autoCalibration && !a.baseRule().mayBeExact(obs) {
 		return nil
 	}
 
@@ -121,7 +121,7 @@ func (a Auto) Calibrated(obs []Observation) (RuleState, error) {
 		return RuleState{}, unfinishedError(values)
 	}
 
-	st := a.baseRule().newState(counted, values, SearchAuto)
+	st := a.baseRule().newState(obs, counted, values, SearchAuto)
 	if st.NoiseKind == research.Deterministic {
 		return st, nil
 	}
@@ -143,8 +143,37 @@ func (a Auto) noisy(st RuleState, values []float64) RuleState {
 	}
 
 	auto.Top = autoTop(st.Scale, auto.Rope)
-	auto.Belief = newMixture(st.heights(values), auto.Rope, auto.Top).AutoBelief
+	auto.Belief = newMixture(st.heights(values), auto.Rope, auto.Top,
+		st.leastRunNoise(auto.Rope, values)).AutoBelief
 	st.Auto = &auto
+
+	return st
+}
+
+// leastRunNoise is the smallest standard deviation of a run that a belief begins around.
+func (s RuleState) leastRunNoise(rope float64, values []float64) float64 {
+	if s.Version == FirstVersion {
+		return rope / 100
+	}
+
+	return max(rope/100, s.leastPairNoise(successiveDiffs(s.heights(values)))/math.Sqrt2)
+}
+
+// demote is a deterministic state whose incumbent gave these values, as a noisy one:
+// all that was kept on single runs is one chain that claims the difference.
+func (a Auto) demote(st RuleState, values []float64) RuleState {
+	was := st.Values
+
+	st = st.demote(values)
+	if !st.fitsScale(was) {
+		return st
+	}
+
+	st = a.noisy(st, values)
+	scale := st.MetricScale()
+	st.Auto.Chain = st.OneRun
+	st.Auto.Claim = scale.Height(was[0]) - scale.Height(st.Incumbent)
+	st.Auto.Gained = st.Auto.Claim
 
 	return st
 }

@@ -20,12 +20,16 @@ const (
 // means that the expected gain is worth adopting the edit; nothing is proven
 // by it. Deterministic metrics are judged by one run.
 func (a Auto) Next(st RuleState, outlook Outlook, obs []Observation) Step {
+	if values := st.seenIncumbents(obs); values != nil {
+		st = a.demote(st, values)
+	}
+
 	if j := a.baseRule().judgeInvalid(st, obs); j != nil {
 		return conclude(j, st, obs)
 	}
 
 	if st.NoiseKind == research.Deterministic {
-		return a.baseRule().judgeExact(st, obs)
+		return a.baseRule().nextExact(st, obs)
 	}
 
 	runCandidate := Step{Run: &RunRequest{Side: Candidate, Role: research.Screen}}
@@ -191,6 +195,10 @@ func (st RuleState) candidateHeights(obs []Observation) []float64 {
 // an edit that was dropped; IfKept has what keeping it changes (see AfterKeep). An
 // invalid experiment teaches nothing and spends no share of the prior.
 func (a Auto) Close(st RuleState, outlook Outlook, obs []Observation, judgement Judgement) RuleState {
+	if values := st.seenIncumbents(obs); values != nil {
+		st = a.demote(st, values)
+	}
+
 	if st.NoiseKind != research.Noisy {
 		return st
 	}

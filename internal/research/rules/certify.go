@@ -97,15 +97,19 @@ func (c Certify) Calibrated(obs []Observation) (RuleState, error) {
 	switch {
 	case err != nil:
 		return RuleState{}, err
-	case !c.baseRule().isCalibrated(values):
+	case !c.baseRule().isCalibrated(obs, values):
 		return RuleState{}, unfinishedError(values)
 	}
 
-	return c.baseRule().newState(counted, values, SearchCertify), nil
+	return c.baseRule().newState(obs, counted, values, SearchCertify), nil
 }
 
 // Next judges, or asks for one more run.
 func (c Certify) Next(st RuleState, outlook Outlook, obs []Observation) Step {
+	if values := st.seenIncumbents(obs); values != nil {
+		st = st.demote(values)
+	}
+
 	if judgement := c.baseRule().judgeInvalid(st, obs); judgement != nil {
 		if st.NoiseKind == research.Noisy {
 			c.newConfirmation(st, outlook, obs).noteBrokenTest(judgement)
@@ -115,7 +119,7 @@ func (c Certify) Next(st RuleState, outlook Outlook, obs []Observation) Step {
 	}
 
 	if st.NoiseKind == research.Deterministic {
-		return c.baseRule().judgeExact(st, obs)
+		return c.baseRule().nextExact(st, obs)
 	}
 
 	want, verdict := c.newConfirmation(st, outlook, obs).nextRun()
@@ -129,6 +133,10 @@ func (c Certify) Next(st RuleState, outlook Outlook, obs []Observation) Step {
 // Close counts the tests and learns from the runs: paired residuals of the
 // metric and of the guards, the incumbent's level, and how long ago it was run.
 func (c Certify) Close(st RuleState, outlook Outlook, obs []Observation, judgement Judgement) RuleState {
+	if values := st.seenIncumbents(obs); values != nil {
+		st = st.demote(values)
+	}
+
 	if st.NoiseKind != research.Noisy {
 		return st
 	}

@@ -55,7 +55,7 @@ func (w formatter) describeUnmeasured() string {
 		w.Verdict, w.StoppedBy, wording.Count(w.Runs, "run"))
 }
 
-// describeExact is the judgement of a deterministic metric by its one run.
+// describeExact is the judgement of a deterministic metric by its one run, or two equal ones.
 func (w formatter) describeExact() string {
 	was, is := w.bothValues()
 	size := ""
@@ -71,7 +71,12 @@ func (w formatter) describeExact() string {
 		size = ", " + w.amount(-g) + " worse"
 	}
 
-	return fmt.Sprintf("%s: %s → %s%s (deterministic, one run)", w.Verdict, was, is, size)
+	runs := "one run"
+	if w.Runs > 1 {
+		runs = "two equal runs"
+	}
+
+	return fmt.Sprintf("%s: %s → %s%s (deterministic, %s)", w.Verdict, was, is, size, runs)
 }
 
 // bothValues are the incumbent's value and the candidate's, with as many digits

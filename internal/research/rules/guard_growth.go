@@ -85,7 +85,7 @@ func (t *guardTest) weighPairs(guard GuardState, diffs []float64) {
 	}
 
 	mid, _ := noise.estimateLocation(diffs)
-	t.now = metricScale{guard.Scale, research.Lower}.value(guard.height(t.start) + guard.Mid + mid)
+	t.now = newScale(guard.Scale, research.Lower).value(guard.height(t.start) + guard.Mid + mid)
 }
 
 // newGuardEvidence bets half on no growth at all, where that is beyond the edge,

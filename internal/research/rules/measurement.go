@@ -34,7 +34,7 @@ func SummariseAudit(m JobStart, obs []Observation, metric contract.Metric, scale
 		return end
 	}
 
-	used := metricScale{end.Scale, metric.Better}
+	used := newScale(end.Scale, metric.Better)
 	diffs := pairedDiffs(used, samples, paired)
 
 	if m.Control {
@@ -187,10 +187,10 @@ func SummariseMeasurement(samples, paired []float64, metric contract.Metric, sca
 		return end
 	}
 
-	if scale != linearScale {
+	if !research.IsLinear(scale) {
 		scale = scaleOf(all)
 	}
-	r := metricScale{scale, metric.Better}
+	r := newScale(scale, metric.Better)
 	mid := median(samples)
 	end.Median, end.Scale = &mid, scale
 	end.Noise = runNoise(r, samples, paired)
