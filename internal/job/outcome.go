@@ -208,7 +208,8 @@ func experimentOutcome(co *checkout.Checkout, campaign *history.Campaign, experi
 	out.Finding = judgement.Describe(campaign.MetricOf(experiment.N))
 
 	if judgement.Verdict == research.Provisional && experiment.Status == research.Unresolved {
-		out.Finding += "; with it the " + campaign.Rule.DescribeChain(campaign.Program.Metric, judgement)
+		out.Finding += "; with it the " + campaign.Rule.DescribeChain(campaign.Program.Metric,
+			campaign.Outlook(), judgement)
 	}
 
 	if experiment.Class > 1 && campaign.Class == experiment.Class && experiment.N == campaign.ClassFrom {

@@ -94,10 +94,15 @@ func (c *chronicle) add(kind history.Kind, body any) {
 
 func (c *chronicle) runs(job research.JobID, obs []rules.Observation) {
 	for i, o := range obs {
+		wall := 1.
+		if o.Role == research.Calibrate { // as many as were played, of unknown length
+			wall = o.Wall
+		}
+
 		c.add(history.KindRunFinished, rules.Run{
 			Job: job, Number: i + 1, Role: o.Role, Side: o.Side, Pair: o.Pair, Order: o.Order, WarmUp: o.WarmUp,
 			Again: o.Again, Contended: o.Contended, Valid: o.Valid, Reason: o.Reason,
-			Samples: map[string]float64{"ns": o.Value}, Wall: 1,
+			Samples: map[string]float64{"ns": o.Value}, Wall: wall,
 		})
 	}
 	c.Outlook.Left -= len(obs)
@@ -425,7 +430,7 @@ func TestOutlookFollowsThePace(t *testing.T) {
 func TestRecomputeKnowsRepeatedPairs(t *testing.T) {
 	p := rulestest.NoisyProgram(contract.Amount{})
 	p.Campaign = autoProgram().Campaign
-	rule := rules.NewRule(p)
+	rule := rules.NewRuleOfVersion(p, rules.FirstVersion)
 	d := &diary{t: t}
 	d.add(history.KindCampaignStarted, history.CampaignStart{Program: p, Start: "s"})
 	st, calibration := rulestest.CalibrateWith(t, rule, rulestest.QuietCalibration...)

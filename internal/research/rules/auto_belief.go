@@ -104,8 +104,8 @@ type mixture struct {
 }
 
 // newMixture starts a belief from calibration heights, at least one. Equal runs
-// do not mean no noise: the unit is at least rope/100.
-func newMixture(heights []float64, rope, top float64) *mixture {
+// do not mean no noise: the unit is at least least.
+func newMixture(heights []float64, rope, top, least float64) *mixture {
 	squares, n := 0.0, 0
 	for _, d := range successiveDiffs(heights) {
 		squares += d * d
@@ -113,7 +113,7 @@ func newMixture(heights []float64, rope, top float64) *mixture {
 	}
 
 	belief := AutoBelief{
-		Unit:     max(math.Sqrt(squares/float64(2*max(n, 1))), rope/100),
+		Unit:     max(math.Sqrt(squares/float64(2*max(n, 1))), least),
 		Outliers: autoPseudo * outlierShare,
 		Seen:     autoPseudo,
 		Counts:   make([]float64, len(newEffectPrior(rope, top).mid)),

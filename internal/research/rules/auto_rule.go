@@ -84,29 +84,15 @@ type Adoption struct {
 	Vars   research.Floats `json:"vars"`
 }
 
-const autoCalibration = 3 // runs that start auto's belief
-
 // baseRule calibrates, and decides deterministic metrics.
 func (a Auto) baseRule() baseRule { return baseRule{a.Metric, a.Guards, a.Version} }
 
 // Calibrate names the next run of the start version, or nil when obs is
 // enough: two for a metric declared deterministic that are equal, else three
-// after a discarded warm-up. An invalid run ends it.
+// after a discarded warm-up, more where runs are short, one where they are long. An
+// invalid run ends it.
 func (a Auto) Calibrate(obs []Observation) *RunRequest {
-	want := a.baseRule().Calibrate(obs)
-	counted := 0
-
-	for _, o := range obs {
-		if !o.WarmUp {
-			counted++
-		}
-	}
-
-	if want != nil && counted >= autoCalibration {
-		return nil
-	}
-
-	return want
+	return a.baseRule().Calibrate(obs, noiseRuns{least: autoCalibration, isShortened: true})
 }
 
 // Calibrated folds a finished calibration into the first state. Its errors
@@ -121,12 +107,12 @@ func (a Auto) Calibrated(obs []Observation) (RuleState, error) {
 		return RuleState{}, unfinishedError(values)
 	}
 
-	st := a.baseRule().newState(counted, values, SearchAuto)
+	st := a.baseRule().newState(obs, counted, values, SearchAuto)
 	if st.NoiseKind == research.Deterministic {
 		return st, nil
 	}
 
-	return a.noisy(st, values), nil
+	return a.noisy(st, noiseValues(a.Version, obs, values)), nil
 }
 
 // noisy starts the belief of a metric known to be noisy from runs of one version.
@@ -143,7 +129,12 @@ func (a Auto) noisy(st RuleState, values []float64) RuleState {
 	}
 
 	auto.Top = autoTop(st.Scale, auto.Rope)
-	auto.Belief = newMixture(st.heights(values), auto.Rope, auto.Top).AutoBelief
+
+	leastUnit := auto.Rope / 100
+	if st.Version >= CurrentVersion && len(values) < autoCalibration { // two runs may be close by chance
+		leastUnit = auto.Rope
+	}
+	auto.Belief = newMixture(st.heights(values), auto.Rope, auto.Top, leastUnit).AutoBelief
 	st.Auto = &auto
 
 	return st
