@@ -116,7 +116,14 @@ func (h *Health) examine(ctx context.Context, scratch *scratchCampaign, canary b
 	defer t.gpus.close()
 
 	began := time.Now()
+	start := *campaign
 	campaign, err = t.calibrateIncumbent(ctx, id)
+
+	if err == nil || errors.Is(err, errSeenEnough) {
+		if keepErr := t.keepRuns(ctx, &start, id); keepErr != nil {
+			return keepErr
+		}
+	}
 
 	switch {
 	case errors.Is(err, errSeenEnough):
@@ -164,8 +171,8 @@ func (h *Health) noteTrialRuns(t *trial, spent time.Duration) {
 	h.Runs = len(t.seen)
 	last := t.seen[h.Runs-1]
 
-	h.Finding = fmt.Sprintf("the metric comes out: %s; a run takes about %s, so doctor stopped after %d of up to 9: "+
-		"a campaign's calibration makes them all",
+	h.Finding = fmt.Sprintf("the metric comes out: %s; a run takes about %s, so doctor stopped after %d: "+
+		"a campaign's calibration takes them over, and makes the others",
 		wording.FormatValue(last.Value, t.space.program().Metric.Unit),
 		wording.FormatDuration(spent.Seconds()/float64(h.Runs)), h.Runs)
 }

@@ -45,6 +45,7 @@ func foldCalibrationFinished(change *Change, _ Record, end CalibrationEnd) {
 
 	if end.Doctor != nil {
 		campaign.DoctorRun = end.Doctor.MeanRun()
+		end.Doctor = &DoctorRuns{At: end.Doctor.At} // the record has the runs
 	}
 
 	end.State, end.Facts = rules.RuleState{}, nil // the campaign has them

@@ -398,7 +398,7 @@ func TestOutlookFollowsThePace(t *testing.T) {
 	c := newChronicle(t, autoProgram(), .01, 7)
 
 	before := c.campaign.Outlook()
-	if c.campaign.Runs != 4 || before.Left != 3596 || before.Budget != 3600 || before.Proposals != 100 {
+	if c.campaign.Runs != 4 || before.Left != 3600 || before.Budget != 3604 || before.Proposals != 100 {
 		t.Fatalf("%+v", before)
 	}
 	c.propose(0)
@@ -406,8 +406,10 @@ func TestOutlookFollowsThePace(t *testing.T) {
 	c.propose(0)
 	got := c.campaign.Outlook()
 
-	pace := int(math.Ceil(float64(got.Left) / (1 + c.campaign.Thinking)))
-	if c.campaign.Thinking < 90 || got.Proposals != pace || pace >= 98 || got.Budget != 3600 {
+	run := c.campaign.MeanRun()
+	pace := int(math.Ceil(c.campaign.SecondsLeft() / (run + c.campaign.Thinking)))
+	if c.campaign.Thinking < 90 || got.Proposals != pace || pace >= 98 || got.RunSeconds != run ||
+		got.Budget != c.campaign.Runs+got.Left {
 		t.Errorf("%+v, thinking %v, pace %d", got, c.campaign.Thinking, pace)
 	}
 
