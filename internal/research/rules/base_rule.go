@@ -117,7 +117,7 @@ func (r baseRule) noisyState(st RuleState, noise []float64) RuleState {
 	}
 
 	if st.isNoiseUnknown() && st.Note == "" {
-		st.Note = st.unknownNoiseNote()
+		st.Note = st.DescribeUnknownNoise()
 	}
 
 	heights := st.heights(st.Values)

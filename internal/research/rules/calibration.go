@@ -73,12 +73,12 @@ func (s RuleState) isNoiseUnknown() bool {
 	return s.Version >= CurrentVersion && s.NoiseKind == research.Noisy && len(s.Values) < autoCalibration
 }
 
-// unknownNoiseNote says so, "" where it is known.
-func (s RuleState) unknownNoiseNote() string {
+// DescribeUnknownNoise says so, "" where it is known.
+func (s RuleState) DescribeUnknownNoise() string {
 	if !s.isNoiseUnknown() {
 		return ""
 	}
 
-	return fmt.Sprintf("the noise is not known yet: a run takes over a minute, so %s and a warm-up had to do; "+
-		"the experiments' runs teach the rest", wording.Count(len(s.Values), "run"))
+	return fmt.Sprintf("the noise is not known yet (a run takes over a minute: %s so far, and a warm-up; "+
+		"the experiments' own runs teach it)", wording.Count(len(s.Values), "run"))
 }
