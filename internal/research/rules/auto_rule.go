@@ -131,7 +131,7 @@ func (a Auto) noisy(st RuleState, values []float64) RuleState {
 	auto.Top = autoTop(st.Scale, auto.Rope)
 
 	leastUnit := auto.Rope / 100
-	if st.Version >= CurrentVersion && len(values) < autoCalibration { // two runs may be close by chance
+	if st.isNoiseUnknown() { // two runs may be close by chance
 		leastUnit = auto.Rope
 	}
 	auto.Belief = newMixture(st.heights(values), auto.Rope, auto.Top, leastUnit).AutoBelief

@@ -80,6 +80,9 @@ func (c Certify) choosePreset(outlook Outlook) preset {
 	}
 
 	p.pairs = outlook.mostPairs(p.pairs)
+	if outlook.runsOfExperiment() >= patientRuns {
+		p.drop = .02
+	}
 
 	if c.Assumptions == contract.AssumeNone {
 		p.pairs = max(p.pairs, signPairs)

@@ -14,6 +14,8 @@ type LoadState struct {
 	// Busy says that others were busy beside every run of the calibration: on such a
 	// machine no repetition helps.
 	Busy bool `json:"busy,omitempty"`
+	// HeadBusy says the same of the last looks at the incumbent, whose level is remembered.
+	HeadBusy bool `json:"head_busy,omitempty"`
 	// Repeats counts the repetitions, Calm those beside which nobody was busy; both are
 	// halved by an experiment without load.
 	Repeats int `json:"repeats,omitempty"`
@@ -129,7 +131,8 @@ func (s RuleState) learnContrast(l LoadState, obs []Observation, side Side) Load
 
 // learnCalibrationLoad is the state with what its calibration's runs say of the load.
 func (s RuleState) learnCalibrationLoad(obs []Observation) RuleState {
-	l := LoadState{Busy: !slices.ContainsFunc(obs, func(o Observation) bool { return !o.WarmUp && !o.Contended })}
+	isBusy := !slices.ContainsFunc(obs, func(o Observation) bool { return !o.WarmUp && !o.Contended })
+	l := LoadState{Busy: isBusy, HeadBusy: isBusy}
 	l = s.learnContrast(l, obs, Incumbent)
 	s.Load = &l
 
@@ -182,6 +185,10 @@ func (r loadRule) close(st RuleState, o Outlook, obs []Observation, j Judgement)
 	for _, side := range []Side{Candidate, Incumbent} {
 		l = st.learnContrast(l, obs, side)
 	}
+
+	if calm, contended := looksOf(obs, Incumbent); calm+contended > 0 {
+		l.HeadBusy = contended > calm
+	}
 	st.Load = &l
 
 	return st
@@ -200,16 +207,15 @@ func (s RuleState) nextLookRepeat(obs []Observation) *RunRequest {
 		other = Candidate
 	}
 
-	if _, contended := s.looksOf(obs, other); contended > 0 {
+	if _, contended := looksOf(obs, other); contended > 0 {
 		return nil
 	}
 
 	return repeat
 }
 
-// looksOf counts a side's looks by the load beside them. The incumbent's level without a
-// look of its own is that of the calibration.
-func (s RuleState) looksOf(obs []Observation, side Side) (calm, contended int) {
+// looksOf counts a side's looks by the load beside them.
+func looksOf(obs []Observation, side Side) (calm, contended int) {
 	for _, observation := range obs {
 		switch {
 		case !observation.Valid || observation.WarmUp || observation.Side != side:
@@ -218,14 +224,6 @@ func (s RuleState) looksOf(obs []Observation, side Side) (calm, contended int) {
 		default:
 			calm++
 		}
-	}
-
-	if calm+contended == 0 && side == Incumbent {
-		if s.load().Busy {
-			return 0, 1
-		}
-
-		return 1, 0
 	}
 
 	return calm, contended
@@ -238,20 +236,35 @@ func isCall(j Judgement) bool {
 }
 
 // differentLoads says how the loads that the two sides met differ, "" where some looks of
-// both met the same.
+// both met the same: the looks at the incumbent, if there are any, and those that its
+// remembered level comes from, unless two newer ones outweigh it.
 func (s RuleState) differentLoads(obs []Observation) string {
-	calm, contended := s.looksOf(obs, Candidate)
-	headCalm, headContended := s.looksOf(obs, Incumbent)
+	calm, contended := looksOf(obs, Candidate)
+	headCalm, headContended := looksOf(obs, Incumbent)
+
+	alike := 0 // looks at the incumbent under a load that the candidate met too
+	if calm > 0 {
+		alike += headCalm
+	}
+
+	if contended > 0 {
+		alike += headContended
+	}
+
+	remembersAlike := calm > 0
+	if s.load().HeadBusy {
+		remembersAlike = contended > 0
+	}
 
 	switch {
-	case calm > 0 && headCalm > 0 || contended > 0 && headContended > 0:
+	case alike >= mostBesideLooks, remembersAlike && (alike > 0 || headCalm+headContended == 0):
 		return ""
-	case contended > 0:
-		return "others kept the machine busy beside every run of the edit and none of the incumbent: " +
+	case contended > calm:
+		return "others kept the machine busy beside the edit's runs and not beside the incumbent's: " +
 			"the difference may be theirs"
 	}
 
-	return "others kept the machine busy beside every run of the incumbent and none of the edit: " +
+	return "others kept the machine busy beside the incumbent's runs and not beside the edit's: " +
 		"the difference may be theirs"
 }
 

@@ -30,14 +30,16 @@ const (
 )
 
 // What a question may cost where runs are cheap, in seconds of run time, and how many
-// runs it may have then. An edit costs its agent minutes of thought, so two minutes of
-// runs are cheap; 300 runs show a gain of 10 % at a noise of 20 %.
+// runs it may have then. An edit costs its agent minutes of thought, so four minutes of
+// runs are no more than that; 300 pairs prove a gain of 10 % at a noise of 20 %.
 const (
-	experimentSeconds  = 120.
+	experimentSeconds  = 240.
 	certificateSeconds = 600.
 	auditSeconds       = 60.
 	comparisonSeconds  = 60. // of an ablation, which makes many
-	mostRuns           = 300 // of an experiment; pairs of a certificate
+	mostRuns           = 600 // of an experiment of search: certify
+	mostOfAuto         = 300 // runs of an experiment of search: auto; pairs of a certificate
+	patientRuns        = 200 // of an experiment: from there on a test is given up late
 	mostAudit          = 30  // pairs
 	mostAblation       = 60  // pairs
 )
@@ -51,7 +53,7 @@ func (o Outlook) runsIn(seconds float64) float64 {
 	return seconds / o.RunSeconds
 }
 
-// runsOfExperiment is how many runs an edit is worth: what fits into two minutes, and
+// runsOfExperiment is how many runs an edit is worth: what fits into four minutes, and
 // not more than each proposal still expected could have; 0 where that is not known.
 func (o Outlook) runsOfExperiment() int {
 	share := float64(o.Left) / 20 // where the number of proposals is not known
@@ -63,7 +65,7 @@ func (o Outlook) runsOfExperiment() int {
 }
 
 // mostLooks is the cap on the runs of one experiment of search: auto.
-func (o Outlook) mostLooks() int { return max(sparingLooks, o.runsOfExperiment()) }
+func (o Outlook) mostLooks() int { return max(sparingLooks, min(o.runsOfExperiment(), mostOfAuto)) }
 
 // mostPairs is the cap on the pairs of one test of search: certify, at least sparing.
 func (o Outlook) mostPairs(sparing int) int { return max(sparing, o.runsOfExperiment()/2) }
@@ -72,7 +74,7 @@ func (o Outlook) mostPairs(sparing int) int { return max(sparing, o.runsOfExperi
 // minutes, and into the share of the budget that is kept back for it.
 func (o Outlook) mostCertificatePairs() int {
 	pairs := min(o.runsIn(certificateSeconds), reserveShare*float64(o.Budget)) / 2
-	return max(sparingCertificate, int(min(pairs, mostRuns)))
+	return max(sparingCertificate, int(min(pairs, mostOfAuto)))
 }
 
 // AuditPairs is how many pairs an audit makes unless a person says another number.
