@@ -80,7 +80,6 @@ var known = map[string]string{
 	"output_bytes":     "in all",
 	"paired_samples":   "of the version compared with",
 	"proof":            "of a keep: how far it is proven, and by which certificate",
-	"repeats_share":    "of the run time, spent on repeats of runs that others disturbed",
 	"restored":         "files put back",
 	"resumed":          "whether it existed already",
 	"role":             "`calibrate`, `screen`, `confirm`, `anchor`, `audit`, `measure`",

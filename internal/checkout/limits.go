@@ -20,8 +20,7 @@ const CommandLimit = 30 * time.Second
 type Left struct {
 	Experiments int     `json:"experiments"`
 	Hours       float64 `json:"hours"`
-	// Repeats is the share of the run time so far that went into runs which were made again
-	// since others had kept the machine busy.
+	// of the run time, spent on repeats of runs that others disturbed
 	Repeats float64 `json:"repeats_share,omitempty"`
 }
 
