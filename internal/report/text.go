@@ -8,7 +8,6 @@ import (
 	"unicode"
 
 	"ratchet/internal/research/history"
-	"ratchet/internal/research/rules"
 	"ratchet/internal/wording"
 )
 
@@ -107,9 +106,16 @@ func formatLines(added, removed int) string { return fmt.Sprintf("+%d -%d lines"
 // formatPaths names files, the first few of many.
 func formatPaths(paths []string) string { return cleanText(strings.Join(paths, ", "), 80) }
 
-// formatResolution is the difference that an audit can show.
-func formatResolution(gain float64, scale, unit string) string {
-	size := strings.TrimPrefix(wording.FormatSignedGain(math.Abs(gain), scale, unit), "+")
+// formatResolution is the difference that an audit can show, "" where that is not known.
+func formatResolution(campaign *history.Campaign) string {
+	pairs := campaign.Outlook().AuditPairs()
 
-	return size + " with " + formatCount(rules.AuditPairs, "pair|pairs")
+	gain, ok := campaign.Rule.DetectableGain(pairs)
+	if !ok {
+		return ""
+	}
+
+	size := wording.FormatSignedGain(math.Abs(gain), campaign.Rule.Scale, campaign.Program.Metric.Unit)
+
+	return strings.TrimPrefix(size, "+") + " with " + formatCount(pairs, "pair|pairs")
 }

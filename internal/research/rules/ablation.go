@@ -29,10 +29,7 @@ const (
 	// separation is z(1-keptIdle) + z(1-droppedGain): a fixed number of pairs n
 	// tells effects separation*s/sqrt(n) apart with those errors (Neyman & Pearson
 	// 1933), which is what DetectableGain goes by.
-	separation = 2.054 + 2.576
-	// AblationPairs is the default cap on the pairs of one comparison: it makes
-	// DetectableGain 1.9 standard deviations of a run.
-	AblationPairs   = 12
+	separation      = 2.054 + 2.576
 	largestGroup    = 16  // a gain among many may be cancelled by their losses
 	suspectBelow    = .75 // of DetectableGain: a smaller claim says little
 	gainToKeep      = .98 // of the untrimmed head's
@@ -73,12 +70,8 @@ type Ablation struct {
 func (a Ablation) metricScale() metricScale { return metricScale{a.Scale, a.Better, a.Zero} }
 
 // NewAblation is the ablation of a head with these changes by what st knows of
-// the noise. pairs 0 is AblationPairs.
+// the noise. pairs is the cap on those of a comparison.
 func NewAblation(program contract.Program, st RuleState, changes []AblationChange, pairs int) Ablation {
-	if pairs == 0 {
-		pairs = AblationPairs
-	}
-
 	a := Ablation{Changes: changes, NoiseKind: st.NoiseKind, Scale: st.Scale, Better: program.Metric.Better,
 		Pairs: pairs, Zero: st.Zero}
 	a.Least = NewAuto(program).baseRule().minGain(st) / 2

@@ -64,12 +64,13 @@ type CertificateStep struct {
 // cancels steady drift over two. obs holds the certificate's runs in order. An
 // invalid run is asked for again; the third ends the certificate as rolled back.
 func (a Auto) NextPair(st RuleState, outlook Outlook, obs []Observation) CertificateStep {
-	if repeat := NextRepeat(st.NoiseKind, obs); repeat != nil {
+	if repeat := st.NextRepeat(obs); repeat != nil {
 		return CertificateStep{Run: repeat}
 	}
 
 	st = st.countLostTests(outlook)
-	pairs, failed := st.sortPairs(ResolveRepeats(obs))
+	most := outlook.mostCertificatePairs()
+	pairs, failed := st.sortPairs(ResolveRepeats(obs), most)
 
 	// A pair that was begun is completed first.
 	if n := len(pairs); failed < maxFailedRun && n > 0 && !pairs[n-1].isComplete() {
@@ -95,11 +96,11 @@ func (a Auto) NextPair(st RuleState, outlook Outlook, obs []Observation) Certifi
 		stoppedBy = "unequal"
 	case test.n > 0 && !passed && test.gain < hopeless:
 		stoppedBy = "futility"
-	case all.n < maxCertificatePairs && outlook.Left-len(obs) >= 2:
+	case all.n < most && outlook.Left-len(obs) >= 2:
 		return CertificateStep{Run: checkpointHalf(len(pairs)+1, runPair{})}
 	case passed:
 		stoppedBy, reason = "guard", open
-	case all.n >= maxCertificatePairs:
+	case all.n >= most:
 		stoppedBy = "cap"
 	default:
 		stoppedBy = "budget"
@@ -150,11 +151,12 @@ func checkpointHalf(n int, p runPair) *RunRequest {
 	return request
 }
 
-// sortPairs sorts the runs into pairs, on the scale, and counts those without a place on it.
-func (st RuleState) sortPairs(obs []Observation) (pairs []runPair, failed int) {
+// sortPairs sorts the runs into at most so many pairs, on the scale, and counts those without a
+// place there.
+func (st RuleState) sortPairs(obs []Observation, most int) (pairs []runPair, failed int) {
 	for _, observation := range obs {
 		y, ok := st.height(observation)
-		if !ok || observation.Pair < 1 || observation.Pair > maxCertificatePairs {
+		if !ok || observation.Pair < 1 || observation.Pair > most {
 			failed++
 			continue
 		}
@@ -381,7 +383,7 @@ func (a Auto) CloseCertificate(st RuleState, o Outlook, obs []Observation, c Cer
 	st = st.countLostTests(o)
 	_, late := a.spareRuns(st, o)
 	settled := ResolveRepeats(obs)
-	pairs, _ := st.sortPairs(settled)
+	pairs, _ := st.sortPairs(settled, o.mostCertificatePairs())
 	belief := st.Auto.mixture()
 
 	if c.Outcome == Certified {

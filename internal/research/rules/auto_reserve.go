@@ -7,13 +7,12 @@ import (
 )
 
 const (
-	maxCertificatePairs = 60   // of one certificate, at most
-	reserveSlack        = 1.25 // evidence kept back, in units of the expected need
-	reserveShare        = .2   // of the budget, at most
-	reserveLeast        = 4    // runs
-	reserveRisk         = .015 // chance that the pairs kept back hold too few clean ones
-	maxPairOutliers     = .30
-	trustedResiduals    = 30 // from which the pair noise rests on residuals alone
+	reserveSlack     = 1.25 // evidence kept back, in units of the expected need
+	reserveShare     = .2   // of the budget, at most
+	reserveLeast     = 4    // runs
+	reserveRisk      = .015 // chance that the pairs kept back hold too few clean ones
+	maxPairOutliers  = .30
+	trustedResiduals = 30 // from which the pair noise rests on residuals alone
 )
 
 // AutoAlpha is the level of the campaign's t-th certificate of the head
@@ -47,30 +46,30 @@ func (st RuleState) pairNoise(mix *mixture) noiseModel {
 // ReservePairs is the number of pairs to keep back for a certificate of
 // the claim: what the evidence is expected to need (a normal likelihood ratio
 // grows by claim^2 / 2s^2 a pair, Wald 1945), with slack, and enough more that
-// spoiled pairs can be repeated. Without a claim it is the cap of 60.
-func (st RuleState) ReservePairs() int {
-	claim := st.Auto.Claim
+// spoiled pairs can be repeated. Without a claim it is the cap.
+func (st RuleState) ReservePairs(outlook Outlook) int {
+	claim, most := st.Auto.Claim, outlook.mostCertificatePairs()
 	if !(claim > 0) {
-		return maxCertificatePairs
+		return most
 	}
 
 	belief := st.Auto.mixture()
 	pair := st.pairNoise(belief)
 
 	clean := max(2, math.Ceil(reserveSlack*(st.logNeed()+1.5)*2*pair.s*pair.s/(claim*claim)))
-	if !(clean < maxCertificatePairs) {
-		return maxCertificatePairs
+	if !(clean < float64(most)) {
+		return most
 	}
 
 	// An outlier, of scale 5s, spoils a pair only if it is larger than half the claim.
 	spoiled := min(maxPairOutliers, 2*belief.outlierShare()) * 2 / math.Pi * math.Atan(10*pair.s/claim)
-	for n := int(clean); n < maxCertificatePairs; n++ {
+	for n := int(clean); n < most; n++ {
 		if chanceFewerClean(int(clean), n, spoiled) < reserveRisk {
 			return n
 		}
 	}
 
-	return maxCertificatePairs
+	return most
 }
 
 // chanceFewerClean is P(fewer than k of n pairs are clean), each spoiled with chance p < 1.
@@ -95,7 +94,7 @@ func (a Auto) spareRuns(st RuleState, outlook Outlook) (left int, late bool) {
 
 	if !st.Auto.Late {
 		most := max(reserveLeast, int(reserveShare*float64(outlook.Budget)))
-		left = outlook.Left - min(2*st.ReservePairs(), most)
+		left = outlook.Left - min(2*st.ReservePairs(outlook), most)
 	}
 
 	if left < 1 {

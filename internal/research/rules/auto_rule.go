@@ -84,29 +84,15 @@ type Adoption struct {
 	Vars   research.Floats `json:"vars"`
 }
 
-const autoCalibration = 3 // runs that start auto's belief
-
 // baseRule calibrates, and decides deterministic metrics.
 func (a Auto) baseRule() baseRule { return baseRule{a.Metric, a.Guards, a.Version} }
 
 // Calibrate names the next run of the start version, or nil when obs is
 // enough: two for a metric declared deterministic that are equal, else three
-// after a discarded warm-up. An invalid run ends it.
+// after a discarded warm-up, more where runs are short, one where they are long. An
+// invalid run ends it.
 func (a Auto) Calibrate(obs []Observation) *RunRequest {
-	want := a.baseRule().Calibrate(obs)
-	counted := 0
-
-	for _, o := range obs {
-		if !o.WarmUp {
-			counted++
-		}
-	}
-
-	if want != nil && counted >= autoCalibration && !a.baseRule().mayBeExact(obs) {
-		return nil
-	}
-
-	return want
+	return a.baseRule().Calibrate(obs, noiseRuns{least: autoCalibration, isShortened: true})
 }
 
 // Calibrated folds a finished calibration into the first state. Its errors
@@ -126,7 +112,7 @@ func (a Auto) Calibrated(obs []Observation) (RuleState, error) {
 		return st, nil
 	}
 
-	return a.noisy(st, values), nil
+	return a.noisy(st, noiseValues(a.Version, obs, values)), nil
 }
 
 // noisy starts the belief of a metric known to be noisy from runs of one version.
@@ -156,7 +142,12 @@ func (s RuleState) leastRunNoise(rope float64, values []float64) float64 {
 		return rope / 100
 	}
 
-	return max(rope/100, s.leastPairNoise(successiveDiffs(s.heights(values)))/math.Sqrt2)
+	least := max(rope/100, s.leastPairNoise(successiveDiffs(s.heights(values)))/math.Sqrt2)
+	if s.isNoiseUnknown() { // two runs may be close by chance
+		least = max(least, rope)
+	}
+
+	return least
 }
 
 // demote is a deterministic state whose incumbent gave these values, as a noisy one:

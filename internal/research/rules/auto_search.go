@@ -7,7 +7,6 @@ import (
 )
 
 const (
-	maxLooks  = 24  // runs of one experiment, of the candidate and of the head
 	worthless = .90 // P(|effect| < rope) from which two looks say equivalent
 	// A shorter edit is equivalent when P(effect > rope) is below simplerLoss
 	// after two looks or more; it gets simplerLooks at most for that alone.
@@ -48,7 +47,7 @@ func (a Auto) Next(st RuleState, outlook Outlook, obs []Observation) Step {
 		return runCandidate
 	case tooDear:
 		stoppedBy = "price"
-	case len(obs) >= maxLooks:
+	case len(obs) >= outlook.mostLooks():
 		stoppedBy = "looks"
 	case len(obs) >= left:
 		stoppedBy = "budget"

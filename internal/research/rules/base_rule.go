@@ -12,7 +12,6 @@ import (
 const (
 	quickCalibration = 2 // equal runs that confirm a declared deterministic metric
 	trialCalibration = 3 // bit-equal runs that let auto infer one
-	fullCalibration  = 8 // runs that learn a noisy metric
 )
 
 // baseRule is what both forms of the rule share: the calibration, the judgement
@@ -25,9 +24,9 @@ type baseRule struct {
 
 // Calibrate names the next run of the start version, nil when obs is enough: a
 // metric declared deterministic needs no warm-up and two equal runs; one left to
-// auto three bit-equal runs after a discarded warm-up; any other eight. An invalid
-// run ends it.
-func (r baseRule) Calibrate(obs []Observation) *RunRequest {
+// auto three bit-equal runs after a discarded warm-up; any other as many as noise says. An
+// invalid run ends it.
+func (r baseRule) Calibrate(obs []Observation, noise noiseRuns) *RunRequest {
 	request := &RunRequest{Side: Incumbent, Role: research.Calibrate}
 	if len(obs) == 0 && r.metric.Noise != research.Deterministic {
 		request.WarmUp = true
@@ -45,7 +44,7 @@ func (r baseRule) Calibrate(obs []Observation) *RunRequest {
 		}
 	}
 
-	if r.isCalibrated(obs, values) {
+	if r.isExact(obs, values) || !r.mayBeExact(obs) && noise.areEnough(r.version, obs) {
 		return nil
 	}
 
@@ -65,12 +64,6 @@ func (r baseRule) neededEqualRuns() int {
 	return trialCalibration
 }
 
-// isCalibrated says whether the runs are enough, of either kind of noise; values are of
-// those that count.
-func (r baseRule) isCalibrated(obs []Observation, values []float64) bool {
-	return len(values) >= fullCalibration && !r.mayBeExact(obs) || r.isExact(obs, values)
-}
-
 // isExact says whether the runs make the metric deterministic; values are of those
 // that count.
 func (r baseRule) isExact(obs []Observation, values []float64) bool {
@@ -84,6 +77,7 @@ func (r baseRule) isExact(obs []Observation, values []float64) bool {
 }
 
 // newState is the state that a finished calibration gives, of either class.
+// obs are all its runs, the warm-up included.
 func (r baseRule) newState(obs, counted []Observation, values []float64, sequence string) RuleState {
 	st := RuleState{
 		Version: r.version, Scale: r.chooseScale(counted, values), Better: r.metric.Better, Values: values,
@@ -97,7 +91,7 @@ func (r baseRule) newState(obs, counted []Observation, values []float64, sequenc
 		return st
 	}
 
-	return r.noisyState(st)
+	return r.noisyState(st, noiseValues(r.version, obs, values))
 }
 
 // countedRuns are a calibration's runs that count, and their values; the warm-up does not.
@@ -126,16 +120,21 @@ func unfinishedError(values []float64) error {
 		"a calibration of %d runs is not enough", len(values))
 }
 
-// noisyState is st with the noise and the level that its calibration showed.
-func (r baseRule) noisyState(st RuleState) RuleState {
+// noisyState is st with the level that its calibration showed, and the noise that the
+// values of noise show.
+func (r baseRule) noisyState(st RuleState, noise []float64) RuleState {
 	st.NoiseKind = research.Noisy
 	if r.metric.Noise == research.Deterministic {
 		st.Demoted = true
 		st.Note = "the metric was declared deterministic, but runs of one version differed: it counts as noisy"
 	}
 
+	if st.isNoiseUnknown() && st.Note == "" {
+		st.Note = st.DescribeUnknownNoise()
+	}
+
 	heights := st.heights(st.Values)
-	st = st.learnNoise(successiveDiffs(heights))
+	st = st.learnNoise(successiveDiffs(st.heights(noise)))
 	st.Level = median(heights)
 	st.LevelVar = medianEff * medianEff * st.S * st.S / 2 / float64(len(heights))
 

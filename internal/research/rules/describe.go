@@ -167,7 +167,7 @@ func (s RuleState) DescribeResolution(metric contract.Metric, pairs ...int) stri
 
 // DescribeChain says what the head claims over the checkpoint, with the edit that
 // j judged if it is kept too; "" when there is no chain.
-func (s RuleState) DescribeChain(metric contract.Metric, judgement *Judgement) string {
+func (s RuleState) DescribeChain(metric contract.Metric, outlook Outlook, judgement *Judgement) string {
 	if s.Auto == nil {
 		return ""
 	}
@@ -185,7 +185,7 @@ func (s RuleState) DescribeChain(metric contract.Metric, judgement *Judgement) s
 
 	return fmt.Sprintf("chain of %s claims %s, its certificate needs about %s",
 		wording.Count(auto.Chain, "edit"), w.amount(s.MetricScale().Gain(-auto.Claim)),
-		wording.Count(s.ReservePairs(), "pair"))
+		wording.Count(s.ReservePairs(outlook), "pair"))
 }
 
 // FormatGain is a gain with its interval, if that has a width, for m's readers.

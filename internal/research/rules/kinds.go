@@ -387,9 +387,18 @@ func (r baseRule) mayBeExact(obs []Observation) bool {
 	}
 
 	n, equal := equalRuns(obs)
+	spent := 0.0
 
-	return equal && n < equalRunsNeeded(obs, r.fullShare(obs))
+	for _, observation := range obs {
+		spent += observation.Wall
+	}
+
+	return equal && n < equalRunsNeeded(obs, r.fullShare(obs)) && spent < mostEqualSeconds
 }
+
+// mostEqualSeconds is the run time after which no more equal runs are asked for: a
+// number that is equal so far then counts as noisy.
+const mostEqualSeconds = 600
 
 // isExactAuto says whether the runs, the warm-up included, are evidence that a metric
 // whose noise was left to auto is deterministic.

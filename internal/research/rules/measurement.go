@@ -8,9 +8,6 @@ import (
 	"ratchet/internal/research/contract"
 )
 
-// AuditPairs is how many pairs an audit makes.
-const AuditPairs = 6
-
 // mostStudentPairs is how many pairs have Student's interval in a measurement;
 // more have the distribution-free one of their median.
 const mostStudentPairs = 4
@@ -97,11 +94,10 @@ func (s RuleState) DetectableGain(pairs int) (gain float64, ok bool) {
 
 // NextMeasurementRun is the next run of a measurement or audit m, nil when it has
 // them all: of one version, or of two in pairs A B, B A, … so that steady drift
-// cancels; a contended pair is repeated once, unless kind, the metric's, is
-// deterministic. Pairs that do not count are made up for by others, as many at most as
+// cancels; a contended pair is repeated as st says. Pairs that do not count are made up for by others, as many at most as
 // were asked for. An audit with a control ends with one more run of the start.
-func NextMeasurementRun(m JobStart, role research.Role, kind research.NoiseKind, obs []Observation) *RunRequest {
-	if repeat := NextRepeat(kind, obs); repeat != nil {
+func NextMeasurementRun(m JobStart, role research.Role, st RuleState, obs []Observation) *RunRequest {
+	if repeat := st.NextRepeat(obs); repeat != nil {
 		return repeat
 	}
 

@@ -37,8 +37,9 @@ type Observation struct {
 	Of        int               // items that Value is a share of, 0 where it is none
 	Items     research.Outcomes // of these items, nil where they are not known
 	Guards    map[string]float64
-	Contended bool // others kept the machine busy meanwhile
-	Unequal   bool // it ends a pair whose runs can't be compared
+	Contended bool    // others kept the machine busy meanwhile
+	Unequal   bool    // it ends a pair whose runs can't be compared
+	Wall      float64 // its length in seconds, 0 where that is not known
 }
 
 // Step is a rule's answer: one more run, or the judgement. Exactly one is set.
@@ -86,6 +87,9 @@ type RuleState struct {
 	Demoted bool `json:"demoted,omitempty"` // was deterministic until a repeat differed
 	// Better is the metric's direction, which Scale's values are turned by.
 	Better research.Direction `json:"better,omitempty"`
+	// Load is what is known of what others' load does, nil in states of version 0 and of
+	// deterministic metrics.
+	Load *LoadState `json:"load,omitempty"`
 	// Note is what a person should know of the last calibration or demotion, "" for nothing.
 	Note string `json:"note,omitempty"`
 	// Auto is what search: auto carries besides, nil until its metric is known to be noisy.
@@ -139,8 +143,8 @@ const (
 	SearchCertify = "certify"
 )
 
-// NewRule is the rule that the program asks for, in its current version. Pairs during
-// which the machine was busy with something else are repeated once in either mode.
+// NewRule is the rule that the program asks for, in its current version. What is done
+// about runs beside which others kept the machine busy is the same in either mode.
 func NewRule(program contract.Program) Rule { return NewRuleOfVersion(program, CurrentVersion) }
 
 // NewRuleOfVersion is the rule whose calibrations begin states of that version. What
@@ -150,13 +154,13 @@ func NewRuleOfVersion(program contract.Program, version int) Rule {
 		certify := newCertify(program)
 		certify.Version = version
 
-		return repeatingRule{certify}
+		return repeatingRule{certify, program.Metric}
 	}
 
 	auto := NewAuto(program)
 	auto.Version = version
 
-	return repeatingRule{auto}
+	return repeatingRule{auto, program.Metric}
 }
 
 // AfterKeep is the state after the experiment that j judged, the one closed last,
@@ -408,7 +412,7 @@ func NewObservation(run Run, metric contract.Metric) Observation {
 		RunRequest: RunRequest{Side: run.Side, Role: run.Role, Pair: run.Pair, Order: run.Order, WarmUp: run.WarmUp,
 			Again: run.Again},
 		Valid: run.Valid, Reason: run.Reason, Value: v, Of: run.Of, Items: run.Items, Guards: run.Samples,
-		Contended: run.Contended, Unequal: run.Unequal != "",
+		Contended: run.Contended, Unequal: run.Unequal != "", Wall: run.Wall,
 	}
 	if observation.Valid && !ok {
 		observation.Valid, observation.Reason = false, "the run has no sample of "+metric.Name
