@@ -84,6 +84,10 @@ type Adoption struct {
 	Vars   research.Floats `json:"vars"`
 }
 
+// keepShare is KeepBar's default from the second version on: keeping what is expected to
+// gain less carries more riders than it gains (docs/evidence.md has the curve).
+const keepShare = .3
+
 const autoCalibration = 3 // runs that start auto's belief
 
 // baseRule calibrates, and decides deterministic metrics.
@@ -143,7 +147,7 @@ func (a Auto) noisy(st RuleState, values []float64) RuleState {
 	}
 
 	auto.Top = autoTop(st.Scale, auto.Rope)
-	auto.Belief = newMixture(st.heights(values), auto.Rope, auto.Top).AutoBelief
+	auto.Belief = newMixture(st.heights(values), auto.Rope, auto.Top, st.Version).AutoBelief
 	st.Auto = &auto
 
 	return st
@@ -166,6 +170,10 @@ func autoTop(scale string, rope float64) float64 {
 func (a Auto) keepBar(st RuleState) float64 {
 	if a.KeepBar > 0 {
 		return a.KeepBar * st.Auto.Rope
+	}
+
+	if st.Version > FirstVersion {
+		return keepShare * st.Auto.Rope
 	}
 
 	return .05 * st.Auto.Rope
