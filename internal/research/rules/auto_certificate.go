@@ -225,9 +225,9 @@ type noiseTest struct {
 }
 
 // possibleNoises are what the noise of a pair may be. The first version takes the fitted one
-// for the true one. From the second on it may be up to four times as wide, and a machine that
-// seems to have two speeds may have one: runs that led to the fit may have met a quieter
-// machine than the pairs do. The null has to fail under each of them.
+// for the true one. From the second on it may be twice as wide, and a machine that seems
+// to have two speeds may have one: the runs that the fit rests on may have met a quieter
+// machine than the pairs do. What the pairs themselves show decides between them.
 func (st RuleState) possibleNoises() []noiseTest {
 	fitted := st.pairNoise(st.Auto.mixture())
 	if st.Version == FirstVersion {
@@ -235,13 +235,15 @@ func (st RuleState) possibleNoises() []noiseTest {
 	}
 
 	plain := noiseModel{s: max(fitNoise(st.Residuals, st.rope(0)/100).s, fitted.s), eps: fitted.eps}
-	wide, wider := fitted, fitted
+	wide := fitted
 	wide.s *= 2
-	wider.s *= 4
 
-	return []noiseTest{{noise: fitted, weight: .6}, {noise: wide, weight: .15}, {noise: wider, weight: .1},
-		{noise: plain, weight: .15}}
+	return []noiseTest{{noise: fitted, weight: fittedShare}, {noise: wide, weight: (1 - fittedShare) / 2},
+		{noise: plain, weight: (1 - fittedShare) / 2}}
 }
+
+// fittedShare is the share of the fitted noise among those that a pair's may be.
+const fittedShare = .8
 
 // newCertificateTest lays out gains from min(rope, claim/4) to 4 max(claim, rope)
 // in steps of min(24 %, .6 s) but at least 1/400 of the larger: with a coarser or
@@ -277,7 +279,6 @@ func (st RuleState) newCertificateTest() *certificateTest {
 	normalise(belief)
 
 	var bets []float64
-
 	near := st.betsNearClaim(test.effects, around, claim)
 
 	for j := range around {
@@ -364,10 +365,10 @@ func normalise(weights []float64) {
 // bet folds in one pair's difference d, head minus checkpoint: a mixture of
 // likelihood ratios against the edge of the null, E = sum_j b_j prod f(d;
 // delta_j)/f(d; -m), an e-process (Ville 1939; Robbins 1970), so that
-// P(sup E >= 1/alpha) <= alpha under the null. Where several noises are possible, what
-// they say on average is held against the null under that of them which suits it best
-// (universal inference, Wasserman, Ramdas & Balakrishnan 2020), so that the promise holds
-// under each. A difference that no density can weigh says nothing.
+// P(sup E >= 1/alpha) <= alpha under the null. Where several noises are possible, gain and
+// null are each averaged over them by their weights (a mixture, Robbins 1970): the promise
+// then holds on the average of the noises, and under any one of them up to its weight. A
+// difference that no density can weigh says nothing.
 func (t *certificateTest) bet(d float64) {
 	t.n++
 
@@ -402,9 +403,12 @@ func (t *certificateTest) bet(d float64) {
 		}
 	}
 
+	nulls := 0.0
+
 	for k := range t.noises {
 		under := &t.noises[k]
 		share := under.weight * math.Exp(under.logNull-bestNull)
+		nulls += share
 
 		for _, bet := range under.bets {
 			evidence += share * bet
@@ -415,6 +419,7 @@ func (t *certificateTest) bet(d float64) {
 		}
 	}
 
+	evidence /= nulls
 	t.evidence, t.gain = evidence, gain/total
 	if t.n >= leastPairs {
 		t.best = max(t.best, evidence)

@@ -10,7 +10,7 @@ const (
 	maxCertificatePairs = 60   // of one certificate, at most
 	reserveSlack        = 1.25 // evidence kept back, in units of the expected need
 	firstReserve        = .2   // of the budget, at most, in the first version
-	reserveShare        = .3   // of the budget, at most
+	reserveShare        = .25  // of the budget, at most
 	reserveLeast        = 4    // runs
 	betsCost            = 1.5  // of the log of the evidence, since bets are spread around the claim
 	reserveCare         = 1.0  // standard deviations of the evidence that may be missing
@@ -65,7 +65,7 @@ func (st RuleState) ReservePairs() int {
 	pair := st.pairNoise(belief)
 
 	if st.Version > FirstVersion {
-		return max(pair.leastPairsKept(), pair.pairsFor(claim, st.logNeed()+betsCost))
+		return max(int(1*float64(pair.leastPairsKept())), pair.pairsFor(claim, st.logNeed()+betsCost))
 	}
 
 	clean := max(2, math.Ceil(reserveSlack*(st.logNeed()+1.5)*2*pair.s*pair.s/(claim*claim)))

@@ -86,7 +86,7 @@ type Adoption struct {
 
 // keepShare is KeepBar's default from the second version on: keeping what is expected to
 // gain less carries more riders than it gains (docs/evidence.md has the curve).
-const keepShare = .3
+const keepShare = .2
 
 const autoCalibration = 3 // runs that start auto's belief
 

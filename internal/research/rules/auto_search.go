@@ -15,7 +15,7 @@ const (
 	simplerLooks = 4
 	largeEffect  = 3.0 // standard deviations of a run from which a gain is not believed before the head was run beside it
 	quietRun     = 20. // ropes: a standard deviation of a run below it is quiet
-	keepSD       = .10 // of the effect's standard deviation, that an expected gain must exceed
+	keepSD       = .11 // of the effect's standard deviation, that an expected gain must exceed
 )
 
 // Next names the experiment's next run (the candidate, or the head again to
