@@ -7,9 +7,12 @@ import (
 )
 
 const (
-	reserveSlack     = 1.25 // evidence kept back, in units of the expected need
-	reserveShare     = .2   // of the budget, at most
+	reserveSlack     = 1.25 // evidence kept back, in units of the expected need, in the first version
+	firstReserve     = .2   // of the budget, at most, in the first version
+	reserveShare     = .25  // of the budget, at most
 	reserveLeast     = 4    // runs
+	betsCost         = 1.5  // of the log of the evidence, since bets are spread around the claim
+	reserveCare      = 1.0  // standard deviations of the evidence that may be missing
 	reserveRisk      = .015 // chance that the pairs kept back hold too few clean ones
 	maxPairOutliers  = .30
 	trustedResiduals = 30 // from which the pair noise rests on residuals alone
@@ -34,6 +37,10 @@ func (st RuleState) logNeed() float64 {
 // A pair has the outliers of two runs.
 func (st RuleState) pairNoise(mix *mixture) noiseModel {
 	pair := noiseModel{s: st.S}
+	if mix.Speeds != nil {
+		pair = mix.pairSpeeds().fit(st.Residuals, st.Auto.Rope/100)
+	}
+
 	if n := float64(len(st.Residuals)); n < trustedResiduals {
 		run, drift := mix.noiseVariances()
 		pair.s = max(pair.s, math.Sqrt(2*run+drift)*(1+1/math.Sqrt(2*max(n, 1))))
@@ -55,6 +62,10 @@ func (st RuleState) ReservePairs(outlook Outlook) int {
 
 	belief := st.Auto.mixture()
 	pair := st.pairNoise(belief)
+
+	if st.Version > FirstVersion {
+		return max(pair.leastPairsKept(), pair.pairsFor(claim, st.logNeed()+betsCost, most))
+	}
 
 	clean := max(2, math.Ceil(reserveSlack*(st.logNeed()+1.5)*2*pair.s*pair.s/(claim*claim)))
 	if !(clean < float64(most)) {
@@ -93,7 +104,7 @@ func (a Auto) spareRuns(st RuleState, outlook Outlook) (left int, late bool) {
 	}
 
 	if !st.Auto.Late {
-		most := max(reserveLeast, int(reserveShare*float64(outlook.Budget)))
+		most := max(reserveLeast, int(st.reserveShare()*float64(outlook.Budget)))
 		left = outlook.Left - min(2*st.ReservePairs(outlook), most)
 	}
 
@@ -102,6 +113,15 @@ func (a Auto) spareRuns(st RuleState, outlook Outlook) (left int, late bool) {
 	}
 
 	return left, false
+}
+
+// reserveShare is the share of the budget that is kept back at most.
+func (st RuleState) reserveShare() float64 {
+	if st.Version == FirstVersion {
+		return firstReserve
+	}
+
+	return reserveShare
 }
 
 // Plan is what a campaign does next.

@@ -84,6 +84,10 @@ type Adoption struct {
 	Vars   research.Floats `json:"vars"`
 }
 
+// keepShare is KeepBar's default from the second version on: keeping what is expected to
+// gain less carries more riders than it gains (docs/evidence.md has the curve).
+const keepShare = .2
+
 // baseRule calibrates, and decides deterministic metrics.
 func (a Auto) baseRule() baseRule { return baseRule{a.Metric, a.Guards, a.Version} }
 
@@ -130,19 +134,21 @@ func (a Auto) noisy(st RuleState, values []float64) RuleState {
 
 	auto.Top = autoTop(st.Scale, auto.Rope)
 	auto.Belief = newMixture(st.heights(values), auto.Rope, auto.Top,
-		st.leastRunNoise(auto.Rope, values)).AutoBelief
+		st.leastRunNoise(auto.Rope, values), st.Version).AutoBelief
 	st.Auto = &auto
 
 	return st
 }
 
 // leastRunNoise is the smallest standard deviation of a run that a belief begins around.
+// Calibration runs that happen to be equal, as a coarse clock makes them, do not mean
+// that there is no noise.
 func (s RuleState) leastRunNoise(rope float64, values []float64) float64 {
 	if s.Version == FirstVersion {
 		return rope / 100
 	}
 
-	least := max(rope/100, s.leastPairNoise(successiveDiffs(s.heights(values)))/math.Sqrt2)
+	least := max(rope/2, s.leastPairNoise(successiveDiffs(s.heights(values)))/math.Sqrt2)
 	if s.isNoiseUnknown() { // two runs may be close by chance
 		least = max(least, rope)
 	}
@@ -186,6 +192,10 @@ func autoTop(scale string, rope float64) float64 {
 func (a Auto) keepBar(st RuleState) float64 {
 	if a.KeepBar > 0 {
 		return a.KeepBar * st.Auto.Rope
+	}
+
+	if st.Version > FirstVersion {
+		return keepShare * st.Auto.Rope
 	}
 
 	return .05 * st.Auto.Rope
