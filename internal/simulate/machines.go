@@ -2,10 +2,13 @@ package simulate
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 
 	"ratchet/internal/research"
 	"ratchet/internal/research/rules"
@@ -117,8 +120,15 @@ func addTallies(tallies []tally) (sum tally) {
 	return sum
 }
 
+// FieldReport is what nights on recorded streams came to.
+type FieldReport struct {
+	Streams []Field `json:"streams"`
+}
+
 // FieldStudy is which machines are played.
 type FieldStudy struct {
+	Folder string // of recorded streams
+	Models bool   // the noise models too
 	Nights int
 	Seed   uint64
 	// Error goes on with mixed nights until the gain over the best peer is known to this
@@ -126,7 +136,35 @@ type FieldStudy struct {
 	Error float64
 	First bool // the first version of the rule
 
-	Played func(done, total int) // called after every night, by several goroutines
+	Played func(done, total int) // called after every night, by several goroutines; nil for nobody
+	done   atomic.Int64
+	total  atomic.Int64
+}
+
+// Run plays nights on the streams of the folder. Cancelled, it returns ctx's error.
+func (s *FieldStudy) Run(ctx context.Context) ([]Field, error) {
+	if s.Nights < 1 {
+		return nil, research.Errorf(research.CodeBadArgument, "give --nights a number from 1",
+			"%d nights show nothing", s.Nights)
+	}
+
+	streams, err := ReadStreams(s.Folder)
+	if err != nil {
+		return nil, err
+	}
+
+	fields := s.PlayStreams(ctx, streams)
+	if s.Models {
+		fields = append(fields, s.PlayModels(ctx, FieldModels())...)
+
+		for _, noise := range NoiseModels() {
+			if noise.Sigma > 0 {
+				fields = append(fields, s.PlayModels(ctx, []NoiseModel{noise})...)
+			}
+		}
+	}
+
+	return fields, ctx.Err()
 }
 
 // PlayStreams plays nights on recorded streams.
@@ -249,6 +287,7 @@ func medianOrZero(values []float64) float64 {
 // playNights plays n nights from number first on, on all processors. Cancelled, it
 // gives what it has.
 func (s *FieldStudy) playNights(ctx context.Context, rule Rule, cell Cell, first, n int) ([]Night, []tally) {
+	s.total.Add(int64(n))
 	nights, tallies := make([]Night, n), make([]tally, n)
 	numbers := make(chan int)
 	var players sync.WaitGroup
@@ -262,7 +301,7 @@ func (s *FieldStudy) playNights(ctx context.Context, rule Rule, cell Cell, first
 				nights[i] = machine.Night
 
 				if s.Played != nil {
-					s.Played(1, 0)
+					s.Played(int(s.done.Add(1)), int(s.total.Load()))
 				}
 			}
 		})
@@ -284,7 +323,6 @@ func (s *FieldStudy) playNights(ctx context.Context, rule Rule, cell Cell, first
 // speeds, by independent runs and by blocks, jumps, warm-up, coarse clocks, load.
 func FieldModels() []NoiseModel {
 	return []NoiseModel{
-		{Name: "lognormal 20%", Sigma: .20, Scale: 1},
 		{Name: "two speeds, 15 % of runs 1.5 ×", Sigma: .005, Slow: math.Log(1.5), SlowShare: .15, Scale: 1},
 		{Name: "two speeds, 25 % of runs 1.35 ×", Sigma: .005, Slow: math.Log(1.35), SlowShare: .25, Scale: 1},
 		{Name: "two speeds, 5 % of runs 2.5 ×", Sigma: .01, Slow: math.Log(2.5), SlowShare: .05, Scale: 1},
@@ -297,4 +335,45 @@ func FieldModels() []NoiseModel {
 		{Name: "clock of 4 % ticks", Sigma: .01, Quantum: .04, Scale: 1},
 		{Name: "load that grows and falls", Sigma: .02, Load: .40, LoadRuns: 120, Scale: 1},
 	}
+}
+
+// RenderMachines has a row a machine: what of the promises holds there.
+func RenderMachines(fields []Field) string {
+	var text strings.Builder
+	text.WriteString("| machine | sd of a run | useless edits: nights with a false certificate | kept on trial | with an interval above the smallest gain | said to be worse | intervals that hold | their median width | gain against the best peer (se) | that peer | claimed/true | riders | runs a proposal | fails |\n" +
+		"|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n")
+
+	for _, f := range fields {
+		fmt.Fprintf(&text, "| %s | %.1f %% | %.3f | %.1f %% | %.2f %% | %.2f %% | %.1f %% of %d | %.1f %% | %.2f (%.2f) | %s | %.2f | %.2f | %.1f | %s |\n",
+			f.Name, 100*f.SD, f.Null.FalseCertificates, 100*f.Null.Kept, 100*f.Null.KeptAboveRope, 100*f.Null.Regressed,
+			100*f.Mixed.Covered, f.Mixed.Intervals, 100*f.Mixed.Width, f.Mixed.GainOverPeer, f.Mixed.SE, f.Mixed.Peer,
+			f.Mixed.Claimed, f.Mixed.Riders, f.Mixed.RunsPerProposal, strings.Join(f.Failures(), ", "))
+	}
+
+	return text.String()
+}
+
+// Failures names what is promised and not shown on this machine.
+func (f Field) Failures() []string {
+	var failures []string
+	fails := func(is bool, what string) {
+		if is {
+			failures = append(failures, what)
+		}
+	}
+
+	fails(f.Null.FalseCertificates > .05, "false certificates")
+	fails(f.Null.Kept > .25, "useless edits kept")
+	fails(f.Null.KeptAboveRope > .02, "useless edits kept above the smallest gain")
+	fails(f.Null.Regressed > .05, "useless edits worse")
+	fails(f.Mixed.Covered < .87, "intervals")
+	fails(f.Mixed.Intervals < f.Mixed.Looked, "experiments without an interval")
+	fails(f.Mixed.GainOverPeer+2*f.Mixed.SE < 1, "gain")
+	fails(f.Mixed.Claimed != 0 && math.Abs(f.Mixed.Claimed-1) > .1, "claimed/true")
+
+	if f.Mixed.SE > .1 {
+		failures = append(failures, "gain not resolved")
+	}
+
+	return failures
 }
