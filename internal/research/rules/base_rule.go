@@ -206,6 +206,7 @@ func (r baseRule) judgeExact(st RuleState, obs []Observation) Step {
 func conclude(judgement *Judgement, st RuleState, obs []Observation) Step {
 	judgement = requireFinite(judgement)
 	judgement.Runs, judgement.State = len(obs), st
+	judgement.countRuns(st, obs)
 
 	return Step{Done: judgement}
 }
