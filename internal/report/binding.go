@@ -156,7 +156,7 @@ func formatBound(as string, v any, scale string, metric contract.Metric) (string
 		var g research.Interval
 		err = decode(&g)
 
-		return metric.Words(scale).FormatGain(g), err
+		return formatGain(metric, g, scale), err
 	case "judged":
 		var judgement rules.Judgement
 		err = decode(&judgement)

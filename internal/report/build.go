@@ -70,7 +70,7 @@ func (w *writer) addRow(cells ...[]Span) {
 	w.document.Blocks = append(w.document.Blocks, Block{Shape: Row, Cells: cells})
 }
 func (w *writer) formatGain(g research.Interval, scale string) string {
-	return w.metric.Words(scale).FormatGain(g)
+	return formatGain(w.metric, g, scale)
 }
 
 func say(text string) Span                          { return Span{Kind: Words, Text: text} }

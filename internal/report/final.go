@@ -121,7 +121,7 @@ func (w *writer) writeFinalized(final *Final) {
 	spans := append([]Span{strong("Audited: ")}, w.metricSpans()...)
 
 	spans = append(spans, say(", "), figure("branch.gain", formatOverStart(w.campaign, *final.Gain, final.Scale)),
-		say(" from the start to the branch "), final.branchSpan(), say(", from "),
+		say(" over the start, of the branch "), final.branchSpan(), say(", from "),
 		recordSpan(Figure, final.Ref, "pairs", "/pairs", formatCount(final.Pairs, "pair|pairs")),
 		say(" on which no decision rested. "+w.describeInterval(*final.Gain)))
 	if len(final.Dropped) > 0 {

@@ -81,6 +81,11 @@ func formatOverStart(c *history.Campaign, gain research.Interval, scale string) 
 	return words.FormatChange(words.Over(c.ComparableStart(), gain))
 }
 
+// formatGain is a gain with its interval. A figure has a digit, also where nothing changed.
+func formatGain(metric contract.Metric, gain research.Interval, scale string) string {
+	return strings.Replace(metric.Words(scale).FormatGain(gain), "no change", "0 change", 1)
+}
+
 // formatSum is what gains add up to, over the start.
 func formatSum(c *history.Campaign, gain float64) string {
 	return formatOverStart(c, research.Interval{Mid: gain, Lo: gain, Hi: gain}, c.Rule.Scale)
@@ -88,12 +93,12 @@ func formatSum(c *history.Campaign, gain float64) string {
 
 // formatAmount is a gain without its interval.
 func formatAmount(c *history.Campaign, gain float64) string {
-	return toldMetric(c).Words(c.Rule.Scale).FormatAmount(gain)
+	return formatGain(toldMetric(c), research.Interval{Mid: gain, Lo: gain, Hi: gain}, c.Rule.Scale)
 }
 
 // formatShare is a gain that an agent named as a percentage.
 func formatShare(c *history.Campaign, gain float64) string {
-	return toldMetric(c).Words(research.LogScale).FormatAmount(gain)
+	return formatGain(toldMetric(c), research.Interval{Mid: gain, Lo: gain, Hi: gain}, research.LogScale)
 }
 
 func formatTime(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }

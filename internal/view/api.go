@@ -54,7 +54,7 @@ type (
 	Page struct {
 		Experiments []history.Experiment
 		Metric      contract.Metric // the campaign's present one
-		Next        string // cursor of the next page, "" at the end
+		Next        string          // cursor of the next page, "" at the end
 		// Imported are lines of other programs' logs that match the query, on its first page: self-reported, no experiments.
 		Imported []history.Import
 	}

@@ -93,7 +93,7 @@ type (
 		Best       *research.Interval `json:"best,omitempty"`
 		Result     string             `json:"result,omitempty"` // in words
 		Hypothesis string             `json:"hypothesis"`       // its first line, at most 80 characters
-		Kept       bool               `json:"kept"`       // and stands: neither undone nor rolled back
+		Kept       bool               `json:"kept"`             // and stands: neither undone nor rolled back
 		RolledBack bool               `json:"rolled_back,omitempty"`
 		Class      int                `json:"class,omitempty"` // of comparable runs
 		At         time.Time          `json:"at"`              // of the verdict; of the proposal while there is none
