@@ -49,8 +49,8 @@ func verdictWord(v research.Verdict) (string, screen.Colour) {
 // experimentTable lays experiments of a campaign with that metric out.
 func (v Layout) experimentTable(xs []history.Experiment, metric contract.Metric) []string {
 	cols := []screen.Column{{Head: "n", Right: true}, {Head: "verdict"}, {Head: "status", Leave: 2},
-		{Head: tools.Line(metric.Name), Right: true}, {Head: "change", Right: true, Leave: 3},
-		{Head: "90 %", Right: true, Leave: 1}, {Head: "hypothesis", Flex: true}}
+		{Head: "from → to", Right: true, Leave: 1}, {Head: "change", Right: true},
+		{Head: "90 %", Right: true, Leave: 3}, {Head: "hypothesis", Flex: true}}
 
 	rows := make([][]screen.Cell, len(xs))
 	for i := range xs {
@@ -65,6 +65,15 @@ func (v Layout) experimentTable(xs []history.Experiment, metric contract.Metric)
 		rows[i] = []screen.Cell{{Text: strconv.Itoa(xs[i].N)}, {Text: word, Colour: colour},
 			{Text: f.Status, Colour: status}, {Text: f.Values},
 			{Text: f.Change, Colour: colour}, {Text: f.Range}, {Text: f.Idea}}
+	}
+
+	// Exact numbers have no interval.
+	const between = 5
+	if !slices.ContainsFunc(rows, func(row []screen.Cell) bool { return row[between].Text != "" }) {
+		cols = slices.Delete(cols, between, between+1)
+		for i := range rows {
+			rows[i] = slices.Delete(rows[i], between, between+1)
+		}
 	}
 
 	return screen.RenderTable(cols, rows, v.width, v.pen)

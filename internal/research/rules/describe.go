@@ -50,11 +50,14 @@ func (j Judgement) DescribeChange(m contract.Metric) string {
 	return w.change("estimated")
 }
 
-// FromTo are the incumbent's value and the candidate's with the unit, "" where one is
-// missing: 299 → 262 ms.
+// FromTo are the incumbent's value and the candidate's with the unit, 299 → 262 ms; the
+// candidate's alone in records without the other, "" where it is missing.
 func (j Judgement) FromTo(m contract.Metric) string {
-	if j.Verdict == research.Invalid || j.Baseline == nil || j.Value == nil {
+	switch {
+	case j.Verdict == research.Invalid || j.Value == nil:
 		return ""
+	case j.Baseline == nil:
+		return m.Words(j.Scale).FormatValue(*j.Value)
 	}
 
 	return m.Words(j.Scale).FormatFromTo(*j.Baseline, *j.Value)
@@ -92,11 +95,14 @@ func (j Judgement) ShortResult(m contract.Metric) string {
 		words += " (" + between + ")"
 	}
 
-	if values := j.FromTo(m); values != "" && words != "-" {
-		words = values + ", " + words
+	switch values := j.FromTo(m); {
+	case values == "":
+		return words
+	case words == "-":
+		return values
+	default:
+		return values + ", " + words
 	}
-
-	return words
 }
 
 // isFirstLook says that the candidate was run once and dropped: too little for a claim.
