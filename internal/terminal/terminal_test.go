@@ -93,7 +93,7 @@ program.md's contract differs from the accepted one: no run until a person
 > x3, run 2, 1 min 02 s
 
 n  verdict      status    from → to     change  hypothesis
-3  > running    running           -          -  unroll the inner loop of the sor…
+3  > running    running           -          -  unroll the inner loop of the so…
 2  - regressed  reverted   44 bytes          -  longer
 1  + improved   kept       20 bytes  50 % less  drop the end
 
@@ -144,7 +144,7 @@ func TestLogAtEachWidth(t *testing.T) {
 
 	for width, want := range map[int]string{
 		40: `n  verdict         change  hypothesis
-3  > running            -  unroll the…
+3  > running            -  unroll the i…
 2  - regressed          -  longer
 1  + improved   50 % less  drop the end
 of 3; older ones: ratchet log --cursor
@@ -251,9 +251,8 @@ func detail() *view.Detail {
 
 const wantExperiment = `x2  - regressed  reverted
 hypothesis  longer
-gain        -0.5, 90% interval -0.625 to -0.25
-value       44 bytes
-before      20 bytes
+found       worse: size 20 → 44 bytes, 24 bytes more measured; estimated 0.5
+            bytes more (90 %: 0.25..0.62)
 reason      it grew
 lesson      words cost bytes
 by          quietotter, 2026-11-23 12:00
