@@ -211,7 +211,7 @@ func TestNoticesArrive(t *testing.T) {
 	s.until("the topic has it", func() bool { return len(topic.all()) == 1 })
 
 	if r := topic.all()[0]; r.header.Get("Authorization") != "Bearer tk_s3cret" || !strings.HasPrefix(r.body,
-		"experiment 1 is the new best of shrink: improved: 81 → 6 bytes") {
+		"experiment 1 is the new best of shrink: better: size 81 → 6 bytes") {
 		t.Errorf("%v %s", r.header, r.body)
 	}
 	s.until("the queue is empty", func() bool {

@@ -72,11 +72,12 @@ func areAllZero(vs []float64) bool {
 
 // formatDeviation writes a deviation in the words of its scale.
 func formatDeviation(v float64, s *view.NoiseSeries) string {
-	if research.IsLinear(s.Scale) {
-		return render.FormatAmount(render.RoundShort([]float64{v})[0], s.Metric.Unit)
+	words := contract.Metric{Unit: s.Metric.Unit, Better: s.Metric.Better}.Words(s.Scale)
+	if v < 0 {
+		return "-" + words.FormatSpread(-v)
 	}
 
-	return fmt.Sprintf("%.3g %%", 100*v)
+	return words.FormatSpread(v)
 }
 
 func formatSignedDeviation(v float64, series *view.NoiseSeries) string {

@@ -265,7 +265,7 @@ func TestOneBadExperimentDoesNotFlattenANight(t *testing.T) {
 	}
 
 	text := drawn.Answer.Text
-	if !strings.Contains(text, "gains over the start, low -1771.0 %, high +12.3 %") {
+	if !strings.Contains(text, "gains over the start, low 18.7 × as much, high 12.3 % less") {
 		t.Errorf("the gains are not told in percent:\n%s", text)
 	}
 

@@ -25,15 +25,6 @@ func FormatOptional(v *float64) string {
 	return FormatNumber(*v)
 }
 
-// GainText is a gain as agents read it, on its scale and without a unit; "" for nil.
-func GainText(g *research.Interval, scale string) string {
-	if g == nil {
-		return ""
-	}
-
-	return wording.FormatBareGain(g, scale)
-}
-
 // numbers is numbers in one line, at most n of them.
 func numbers(vs []float64, n int) string {
 	var out []string
@@ -48,14 +39,18 @@ func numbers(vs []float64, n int) string {
 	return strings.Join(out, " ")
 }
 
-// SampleList are numbers that may be dropped from the end, all in one line.
+// samplesShown is how many samples an answer has.
+const samplesShown = 40
+
+// SampleList are a job's samples in one line, the first of many; the text says how many
+// more there are.
 func SampleList(key, label string, vs []float64) []Field {
 	if len(vs) == 0 {
 		return nil
 	}
-	vs = vs[:min(len(vs), 40)]
+	shown := vs[:min(len(vs), samplesShown)]
 
-	return []Field{{Key: key, Val: vs, Line: label + ": " + numbers(vs, len(vs))}}
+	return []Field{{Key: key, Val: shown, Line: label + ": " + numbers(vs, len(shown))}}
 }
 
 // BudgetLeft is the budget that remains.

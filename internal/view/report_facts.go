@@ -214,7 +214,12 @@ func gatherProofs(tx *ledger.Tx, facts *report.Facts) error {
 		if err != nil {
 			return err
 		}
-		facts.Audit = &report.Proof{Ref: ref, Job: campaign.Audit.Job}
+
+		measurement, err := tx.Measurement(campaign.Name, campaign.Audit.Job)
+		if err != nil {
+			return err
+		}
+		facts.Audit = &report.Proof{Ref: ref, Job: campaign.Audit.Job, Measured: measurement.End}
 	}
 
 	for n := campaign.Certificates; n > 0 && len(facts.Proofs) < report.MostProofs; n-- {

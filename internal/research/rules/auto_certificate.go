@@ -1,13 +1,10 @@
 package rules
 
 import (
-	"fmt"
 	"math"
 	"slices"
 
 	"ratchet/internal/research"
-	"ratchet/internal/research/contract"
-	"ratchet/internal/wording"
 )
 
 // Checkpoint is the side of the last certified head, or the campaign's start.
@@ -43,7 +40,11 @@ type Certificate struct {
 	Gain  *research.Interval `json:"gain,omitempty"`
 	Scale string             `json:"scale"`
 	Claim float64            `json:"claim"` // what was believed before, as a gain
-	Pairs int                `json:"pairs"`
+	// Baseline and Value are the medians of both versions' runs, in the metric's unit; nil
+	// without a complete pair, and in older records.
+	Baseline *float64 `json:"baseline,omitempty"`
+	Value    *float64 `json:"value,omitempty"`
+	Pairs    int      `json:"pairs"`
 	// Unequal is how many pairs were made besides that do not count, see Run.Unequal.
 	Unequal int     `json:"unequal_pairs,omitempty"`
 	E       float64 `json:"e"`
@@ -534,26 +535,4 @@ func (a Auto) CloseCertificate(st RuleState, o Outlook, obs []Observation, c Cer
 	}
 
 	return st
-}
-
-// Describe is the certificate in one line for m's readers.
-func (c Certificate) Describe(m contract.Metric) string {
-	w := formatter{Judgement{Scale: c.Scale, Gain: c.Gain}, m.Unit}
-
-	head := "certified"
-	if c.Outcome == RolledBack {
-		head = fmt.Sprintf("rolled back (stopped by %s)", c.StoppedBy)
-	}
-
-	if c.Reason != "" {
-		head += ": " + c.Reason
-	}
-
-	if c.Gain == nil {
-		return fmt.Sprintf("%s: chain of %s, nothing was measured", head, wording.Count(c.Edits, "edit"))
-	}
-
-	return fmt.Sprintf("%s: chain of %s, %s %s, %s, E = %s against %s needed", head, wording.Count(c.Edits, "edit"),
-		w.amount(c.Gain.Mid), w.interval(), wording.Count(c.Pairs, "pair"), wording.FormatEvidence(c.E),
-		wording.FormatEvidence(c.Need))
 }

@@ -282,6 +282,7 @@ func (s RuleState) seenIncumbents(obs []Observation) []float64 {
 func conclude(judgement *Judgement, st RuleState, obs []Observation) Step {
 	judgement = requireFinite(judgement)
 	judgement.Runs, judgement.State = len(obs), st
+	judgement.countRuns(st, obs)
 
 	return Step{Done: judgement}
 }

@@ -56,6 +56,10 @@ type (
 		// Noise is the standard deviation of one run that the comparison reckoned with, as a gain.
 		Noise float64 `json:"noise,omitempty"`
 		Runs  int     `json:"runs"`
+		// ValueRuns and BaselineRuns are how many runs of the candidate and of the incumbent a
+		// comparison without pairs made; Baseline rests on earlier ones besides. 0 in older records.
+		ValueRuns    int `json:"value_runs,omitempty"`
+		BaselineRuns int `json:"baseline_runs,omitempty"`
 		// Growth is what each guard with max_growth has grown by over the incumbent, on its scale.
 		Growth map[string]Growth `json:"growth,omitempty"`
 		// Claim is what search auto expects of the edit, on the scale of the state.
