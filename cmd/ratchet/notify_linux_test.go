@@ -440,9 +440,9 @@ func TestNoticesOfANight(t *testing.T) {
 	}
 	// The budget may be told to be spent before the last experiment is kept.
 	size := len("short ")*(8-keeps) + 1
-	if s := told(); !strings.Contains(s, fmt.Sprintf("%d edits kept; size %d bytes, 81 bytes at the start", keeps,
+	if s := told(); !strings.Contains(s, fmt.Sprintf("%d edits kept; size 81 → %d bytes, ", keeps,
 		size)) &&
-		!strings.Contains(s, fmt.Sprintf("%d edits kept; size %d bytes, 81 bytes at the start", keeps-1,
+		!strings.Contains(s, fmt.Sprintf("%d edits kept; size 81 → %d bytes, ", keeps-1,
 			size+len("short "))) {
 		t.Errorf("what it came to:\n%s", s)
 	}
