@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"ratchet/internal/fault"
 	"ratchet/internal/research"
 	"ratchet/internal/research/contract"
 	"ratchet/sandbox"
@@ -64,7 +65,7 @@ func (ws *workspace) commandSpec(built *version, command string, seed uint64, wi
 // discardLayers throws a command's own layers away. What is left when ctx ends goes
 // with the job's folder, or before the next job.
 func (ws *workspace) discardLayers(ctx context.Context, spec sandbox.Spec) {
-	ws.removeRunDir(ctx, filepath.Dir(spec.Scratch))
+	_ = fault.At("run.remove", func() error { ws.removeRunDir(ctx, filepath.Dir(spec.Scratch)); return nil })
 }
 
 // listHidden lists what no command of a program may read, though it should lie in

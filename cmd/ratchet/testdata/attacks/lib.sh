@@ -15,7 +15,9 @@ call() { ratchet call "$@" 2>&1; }
 
 # finish waits until the job of $answer has ended.
 finish() {
-  while case $answer in *" running"*) true ;; *) false ;; esac; do answer=$(call wait_run '{"wait_seconds": 50}'); done
+  while case $answer in [a-z][0-9]*" running"*) true ;; *) false ;; esac; do
+    answer=$(call wait_run "{\"id\": \"${answer%% *}\", \"wait_seconds\": 50}")
+  done
   printf '%s\n' "$answer"
 }
 
@@ -53,7 +55,7 @@ end_with_answer() {
   case $answer in
   *improved:*) broken "a gain: $(reason)" ;;
   *invalid*) void "$(reason)" ;;
-  *equivalent* | *regressed* | *inconclusive* | *disqualified*) held "$(reason)" ;;
+  *equivalent* | *regressed* | *inconclusive* | *disqualified*) held "$(printf '%s\n' "$answer" | grep -o -e 'equivalent.*' -e 'regressed.*' -e 'inconclusive.*' -e 'disqualified.*' | cut -c 1-160)" ;;
   *) broken "no verdict: $(reason)" ;;
   esac
 }

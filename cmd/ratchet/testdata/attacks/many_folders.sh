@@ -9,7 +9,7 @@ P
 start
 cat > prog.py << 'P'
 import os, time
-end, i = time.time() + 8, 0
+end, i = time.time() + 2, 0
 os.mkdir("n"); os.chdir("n")
 while time.time() < end:
     os.mkdir("%d" % i); i += 1
