@@ -50,33 +50,35 @@ type (
 	}
 	experimentDetail struct {
 		experimentRow
-		Hypothesis string            `json:"hypothesis"` // whole
-		Expect     string            `json:"expect"`
-		Idea       string            `json:"idea"`
-		Words      string            `json:"words"` // the judgement
-		Reason     string            `json:"reason"`
-		StoppedBy  string            `json:"stopped_by"`
-		Proof      string            `json:"proof"`
-		Lesson     string            `json:"lesson"`
-		Note       string            `json:"note"`
-		Checkout   string            `json:"checkout"`
-		ProposedAt time.Time         `json:"proposed_at"`
-		JudgedAt   *time.Time        `json:"judged_at"`
-		Commit     string            `json:"commit"` // of the keep
-		Candidate  string            `json:"candidate"`
-		Parent     string            `json:"parent"`
-		Files      []string          `json:"files"`
-		Diff       string            `json:"diff"`
-		Truncated  bool              `json:"diff_truncated"`
-		Runs       []runDetail       `json:"runs"`
-		Evidence   []rules.Evidence  `json:"evidence"`
-		E          float64           `json:"e"`
-		Need       float64           `json:"need"`
-		Enforced   map[string]string `json:"enforced"`
-		Override   *overrideReason   `json:"overridable"`
-		Unit       string            `json:"unit"`
-		Scale      string            `json:"scale"` // of gains and of detectable: log | linear
-		Detectable float64           `json:"detectable"`
+		Hypothesis string             `json:"hypothesis"` // whole
+		Expect     string             `json:"expect"`
+		Idea       string             `json:"idea"`
+		Words      string             `json:"words"` // the judgement
+		Reason     string             `json:"reason"`
+		StoppedBy  string             `json:"stopped_by"`
+		Proof      string             `json:"proof"`
+		Lesson     string             `json:"lesson"`
+		Note       string             `json:"note"`
+		Checkout   string             `json:"checkout"`
+		ProposedAt time.Time          `json:"proposed_at"`
+		JudgedAt   *time.Time         `json:"judged_at"`
+		Commit     string             `json:"commit"` // of the keep
+		Candidate  string             `json:"candidate"`
+		Parent     string             `json:"parent"`
+		Files      []string           `json:"files"`
+		Diff       string             `json:"diff"`
+		Truncated  bool               `json:"diff_truncated"`
+		Runs       []runDetail        `json:"runs"`
+		Evidence   []rules.Evidence   `json:"evidence"`
+		E          float64            `json:"e"`
+		Need       float64            `json:"need"`
+		Enforced   map[string]string  `json:"enforced"`
+		Override   *overrideReason    `json:"overridable"`
+		Metric     string             `json:"metric"` // that its runs were measured by
+		Unit       string             `json:"unit"`
+		Guards     []rules.GuardValue `json:"guards,omitempty"`
+		Scale      string             `json:"scale"` // of gains and of detectable: log | linear
+		Detectable float64            `json:"detectable"`
 	}
 	runDetail struct {
 		Run       int                `json:"run"`
@@ -238,7 +240,12 @@ func detailOf(detail *view.Detail) *experimentDetail {
 		Runs:          make([]runDetail, len(detail.Runs)),
 		Evidence:      append([]rules.Evidence{}, detail.Evidence...),
 		Enforced:      map[string]string{},
+		Metric:        render.Clean(detail.Metric.Name),
 		Unit:          render.Clean(detail.Metric.Unit),
+	}
+
+	for _, guard := range experiment.Guards {
+		out.Guards = append(out.Guards, rules.GuardValue{Name: render.Clean(guard.Name), Value: guard.Value})
 	}
 
 	for i := range detail.Runs {

@@ -5,11 +5,11 @@ printf 'module m\n\ngo 1.21\n' > go.mod
 mkdir score
 cat > score/score_test.go << 'G'
 package score
-import ("fmt"; "os"; "strings"; "testing"; "time")
+import ("os"; "strings"; "testing"; "time")
 func TestScore(t *testing.T) {
 	time.Sleep(2 * time.Second)
 	b, _ := os.ReadFile("../out.txt")
-	fmt.Printf("METRIC cost=%s\n", strings.TrimSpace(string(b)))
+	os.Stdout.WriteString("METRIC cost=" + strings.TrimSpace(string(b)) + "\n")
 }
 G
 echo 'echo 100 > out.txt' > prog.sh
