@@ -59,6 +59,7 @@ func (ws *workspace) commandSpec(built *version, command string, seed uint64, wi
 		CPU:       time.Duration(program.Budget.CPU),
 		Keep:      program.Budget.Output,
 		Scratch:   filepath.Join(scratch, "copy"),
+		Kept:      filepath.Join(ws.dir, "shared"),
 	}, nil
 }
 
