@@ -176,7 +176,12 @@ func (c *replay) checkCalibration(end CalibrationEnd) error {
 		return nil
 	}
 
-	derived, err := c.rule.Calibrated(job.observations)
+	if end.State.Version > rules.CurrentVersion {
+		return fmt.Errorf("calibration %s was judged by version %d of the rule, and this ratchet knows up to %d",
+			end.Job, end.State.Version, rules.CurrentVersion)
+	}
+
+	derived, err := rules.NewRuleOfVersion(c.program, end.State.Version).Calibrated(job.observations)
 	if err != nil {
 		return fmt.Errorf("derive calibration %s: %w", end.Job, err)
 	}

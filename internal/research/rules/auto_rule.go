@@ -37,10 +37,14 @@ type Auto struct {
 	// KeepBar is the share of Rope that an edit must be expected to bring to be
 	// adopted; 0 is .05.
 	KeepBar float64
+	// Version is that of the states that a calibration begins.
+	Version int
 }
 
 // NewAuto is the program's full rule.
-func NewAuto(p contract.Program) Auto { return Auto{Metric: p.Metric, Guards: p.Guards} }
+func NewAuto(p contract.Program) Auto {
+	return Auto{Metric: p.Metric, Guards: p.Guards, Version: CurrentVersion}
+}
 
 // AutoState is what auto carries from experiment to experiment of a noisy
 // metric, beside the noise of a pair and the counts of e-LOND that RuleState
@@ -83,7 +87,7 @@ type Adoption struct {
 const autoCalibration = 3 // runs that start auto's belief
 
 // baseRule calibrates, and decides deterministic metrics.
-func (a Auto) baseRule() baseRule { return baseRule{a.Metric, a.Guards} }
+func (a Auto) baseRule() baseRule { return baseRule{a.Metric, a.Guards, a.Version} }
 
 // Calibrate names the next run of the start version, or nil when obs is
 // enough: two for a metric declared deterministic that are equal, else three

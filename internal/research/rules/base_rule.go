@@ -18,8 +18,9 @@ const (
 // baseRule is what both forms of the rule share: the calibration, the judgement
 // of a deterministic metric by one run, and of runs that nothing can compare.
 type baseRule struct {
-	metric contract.Metric
-	guards []contract.Guard
+	metric  contract.Metric
+	guards  []contract.Guard
+	version int // of the states that its calibrations begin
 }
 
 // Calibrate names the next run of the start version, nil when obs is enough: a
@@ -78,7 +79,7 @@ func (r baseRule) isExact(values []float64) bool {
 // newState is the state that a finished calibration gives, of either class.
 func (r baseRule) newState(counted []Observation, values []float64, sequence string) RuleState {
 	st := RuleState{
-		Scale: scaleOf(values), Better: r.metric.Better, Values: values, Incumbent: median(values),
+		Version: r.version, Scale: scaleOf(values), Better: r.metric.Better, Values: values, Incumbent: median(values),
 		TestCount: TestCount{Sequence: sequence}, Start: r.guardMedians(counted), Guards: r.newGuardStates(counted),
 	}
 	if r.isExact(values) {

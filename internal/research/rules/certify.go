@@ -45,13 +45,15 @@ type Certify struct {
 	// Rope is the smallest gain worth having, on the scale; 0 derives it: min_gain
 	// where there is one, else .3 % of the incumbent.
 	Rope float64
+	// Version is that of the states that a calibration begins.
+	Version int
 }
 
-func newCertify(p contract.Program) Rule {
-	return Certify{Metric: p.Metric, Guards: p.Guards, Assumptions: p.Assumptions}
+func newCertify(p contract.Program) Certify {
+	return Certify{Metric: p.Metric, Guards: p.Guards, Assumptions: p.Assumptions, Version: CurrentVersion}
 }
 
-func (c Certify) baseRule() baseRule { return baseRule{c.Metric, c.Guards} }
+func (c Certify) baseRule() baseRule { return baseRule{c.Metric, c.Guards, c.Version} }
 
 // preset is how patient a confirmation is.
 type preset struct {

@@ -111,8 +111,8 @@ type Evidence struct {
 // in which it began. nil where the verdict rests on no e-value, and where the
 // path does not end at the recorded one, as after a rebase or from another state.
 func EvidencePath(program contract.Program, st RuleState, judgement Judgement, runs []Run) []Evidence {
-	rule, isCertify := newCertify(program).(Certify)
-	if program.Search != SearchCertify || !isCertify || st.NoiseKind != research.Noisy || judgement.E <= 0 ||
+	rule := newCertify(program)
+	if program.Search != SearchCertify || st.NoiseKind != research.Noisy || judgement.E <= 0 ||
 		judgement.Pairs == 0 {
 		return nil
 	}

@@ -49,6 +49,9 @@ type Step struct {
 // in calibration.finished and experiment.judged, so that a verdict can be
 // derived again from the records alone.
 type RuleState struct {
+	// Version is the rule's, set by the calibration that the state began with: what is
+	// derived again from an older ledger follows the rule that judged it.
+	Version   int                `json:"rule,omitempty"`
 	NoiseKind research.NoiseKind `json:"class"`            // deterministic | noisy; "" before calibration
 	Scale     string             `json:"scale,omitempty"`  // log | linear
 	Values    []float64          `json:"values,omitempty"` // the calibration's samples, raw
@@ -76,6 +79,12 @@ type RuleState struct {
 	// Auto is what search: auto carries besides, nil until its metric is known to be noisy.
 	Auto *AutoState `json:"auto,omitempty"`
 }
+
+// The versions of the rule. A record without one was judged by the first.
+const (
+	FirstVersion   = 0 // one look may call a loss; contended looks are repeated whatever it costs
+	CurrentVersion = 1
+)
 
 // TestCount counts e-LOND's tests. It is the campaign's, whose tests are one sequence
 // whatever they are about; the rest of a RuleState is of one line of descent. In
@@ -118,14 +127,24 @@ const (
 	SearchCertify = "certify"
 )
 
-// NewRule is the rule that the program asks for. Pairs during which the
-// machine was busy with something else are repeated once in either mode.
-func NewRule(program contract.Program) Rule {
+// NewRule is the rule that the program asks for, in its current version. Pairs during
+// which the machine was busy with something else are repeated once in either mode.
+func NewRule(program contract.Program) Rule { return NewRuleOfVersion(program, CurrentVersion) }
+
+// NewRuleOfVersion is the rule whose calibrations begin states of that version. What
+// comes after a calibration follows the version of its state.
+func NewRuleOfVersion(program contract.Program, version int) Rule {
 	if program.Search == SearchCertify {
-		return repeatingRule{newCertify(program)}
+		certify := newCertify(program)
+		certify.Version = version
+
+		return repeatingRule{certify}
 	}
 
-	return repeatingRule{NewAuto(program)}
+	auto := NewAuto(program)
+	auto.Version = version
+
+	return repeatingRule{auto}
 }
 
 // AfterKeep is the state after the experiment that j judged, the one closed last,
