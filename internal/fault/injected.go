@@ -51,7 +51,8 @@ func parseFault(text string, args []string) fault {
 		f.point, f.when, f.what = parts[0], parts[1], parts[2]
 	}
 
-	known := (f.when == "before" || f.when == "after") && slices.Contains([]string{"kill", "hang", "error", "skip"}, f.what)
+	known := (f.when == "before" || f.when == "after") && slices.Contains([]string{"kill", "hang", "error", "skip"},
+		f.what)
 	if !known || len(parts) > 5 {
 		fmt.Fprintf(os.Stderr, "RATCHET_FAULT=%s can't be read\n", text)
 		os.Exit(2)

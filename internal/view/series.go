@@ -160,7 +160,8 @@ func progressOf(campaign *history.Campaign) *Progress {
 
 	progress := &Progress{Campaign: campaign.Name, Metric: describeMetric(m),
 		Exact: campaign.Rule.NoiseKind != research.Noisy, Scale: campaign.Rule.Scale, Standing: campaign.Standing(),
-		Class: campaign.Class, Total: campaign.Experiments, Earlier: campaign.MeasuredFrom() - 1, Points: []ProgressPoint{}}
+		Class: campaign.Class, Total: campaign.Experiments, Earlier: campaign.MeasuredFrom() - 1,
+		Points: []ProgressPoint{}}
 	if f := campaign.Finalized(); f != nil && f.Scale == campaign.Rule.Scale {
 		progress.Audit = &ProgressAudit{After: f.Experiments, Gain: f.Gain, Pairs: f.Pairs,
 			Branch: strings.TrimPrefix(f.Branch, "refs/heads/")}
