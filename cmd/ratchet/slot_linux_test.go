@@ -105,20 +105,17 @@ func TestSlotIsForMeasuredRuns(t *testing.T) {
 	s := newSlotSite(t, locks, "setup", "build", "check")
 
 	// Commands that are not measured.
-	for _, step := range []string{"setup", "build"} {
+	for _, step := range []string{"setup", "build", "check"} {
 		job := s.started("start_campaign", "{}")
 		s.awaitPhase(job, step)
 		disturb(c, s, job, step, true)
 		must(t, os.Remove(s.gateOf(step)))
 	}
-	s.sh(ratchet, "call", "start_campaign")
-	s.sh(ratchet, "call", "wait_run", `{"wait_seconds": 50}`)
 
-	s.write("work.txt", "shorter\n")
-	job := s.started("run_experiment", `{"hypothesis": "shorter", "wait_seconds": 0}`)
-	s.awaitPhase(job, "check")
-	disturb(c, s, job, "check", true)
-	must(t, os.Remove(s.gateOf("check")))
+	if said := s.sh(ratchet, "call", "start_campaign") + s.sh(ratchet, "call", "wait_run"); !strings.Contains(said,
+		"value:") {
+		t.Fatalf("the campaign is not calibrated: %s", said)
+	}
 
 	// A measured command holds the slot, and no longer than its worker lives.
 	for _, step := range []string{"run", "measure"} {
@@ -160,6 +157,10 @@ func TestSlotIsForMeasuredRuns(t *testing.T) {
 		{"run.list:before:hang:2", `"runs": 1, "paired_with": "start"`, false},
 		{"run.list:before:hang:1", `"runs": 1`, false}, // before the evaluator
 	} {
+		if testing.Short() && !strings.HasPrefix(point.name, "run.read") {
+			continue
+		}
+
 		met := filepath.Join(t.TempDir(), "met")
 		env := slices.Clone(s.env)
 		s.other, s.env = bin, append(s.env, "RATCHET_FAULT=supervise/"+point.name, "RATCHET_FAULT_MET="+met)
@@ -177,7 +178,8 @@ func (s *site) started(tool, args string) (job string) {
 	s.t.Helper()
 	said, _ := s.once(s.binary(), "call", tool, args)
 
-	for _, word := range strings.FieldsFunc(said, func(r rune) bool { return strings.ContainsRune(" \n,:;()`\"{}", r) }) {
+	for _, word := range strings.FieldsFunc(said,
+		func(r rune) bool { return strings.ContainsRune(" \n,:;()`\"{}", r) }) {
 		if jobName.MatchString(word) && s.worker(word) > 0 {
 			return word
 		}
@@ -209,7 +211,8 @@ func TestCampaignsTakeTurns(t *testing.T) {
 	holder.awaitPhase(held.ID, "run 1")
 
 	for i, s := range sites {
-		jobs[i] = s.started("measure_metric", `{"target": "incumbent", "paired_with": "start", "runs": 3, "wait_seconds": 0}`)
+		jobs[i] = s.started("measure_metric",
+			`{"target": "incumbent", "paired_with": "start", "runs": 3, "wait_seconds": 0}`)
 		s.awaitPhase(jobs[i], "waiting for the machine")
 	}
 	must(t, os.Remove(holder.gateOf("run")))

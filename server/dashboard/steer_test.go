@@ -136,10 +136,10 @@ func TestDashboardAsksForThePassphrase(t *testing.T) {
 	must(t, checkout.Passphrase(lab).Set("correct horse"))
 	wantAt(t, o.get("state"), true, "locked")
 
-	o.wantRefused(o.ask("POST", "steer", `{"action":"override","id":"x3","confirm":"tiny"}`), 403, "forbidden",
+	o.wantRefused(o.ask("POST", "steer", `{"action":"override","id":"x3","confirm":"tiny"}`), 409, "locked",
 		"passphrase")
 	o.wantRefused(o.ask("POST", "steer", `{"action":"override","id":"x3","confirm":"tiny","passphrase":"wrong horse"}`),
-		403, "forbidden", "passphrase")
+		409, "locked", "passphrase")
 
 	for _, kept := range c.records(history.KindExperimentKept) {
 		if strings.Contains(string(kept.Body), `"overridden"`) {
