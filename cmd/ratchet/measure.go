@@ -46,7 +46,7 @@ verdict. --record writes the values of the version to a file, for "ratchet simul
 			}
 
 			if record != "" && outcome.ID != "" {
-				stream, err := cli.readStream(cmd.Context(), co, outcome)
+				stream, err := readStream(cmd.Context(), co, outcome)
 				if err == nil {
 					err = writeFile(record, []byte(stream))
 				}
@@ -56,7 +56,9 @@ verdict. --record writes the values of the version to a file, for "ratchet simul
 				}
 			}
 
-			return cli.emit(outcome, func(w io.Writer) { fmt.Fprintln(w, cmp.Or(outcome.Finding, string(outcome.Status))) })
+			return cli.emit(outcome, func(w io.Writer) {
+				fmt.Fprintln(w, cmp.Or(outcome.Finding, string(outcome.Status)))
+			})
 		},
 	}
 	cmd.Flags().IntVar(&runs, "runs", 5, "of each version, up to 100; 0 tells what more of them could show")
@@ -67,7 +69,7 @@ verdict. --record writes the values of the version to a file, for "ratchet simul
 }
 
 // readStream is the stream of a measurement's runs of the version that was measured.
-func (a *app) readStream(ctx context.Context, co *checkout.Checkout, outcome *job.Outcome) (stream string, err error) {
+func readStream(ctx context.Context, co *checkout.Checkout, outcome *job.Outcome) (stream string, err error) {
 	err = co.Ledger.View(ctx, func(tx *ledger.Tx) error {
 		campaign, err := tx.Campaign(outcome.Campaign)
 		if err != nil {

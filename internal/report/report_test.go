@@ -63,7 +63,7 @@ func TestFinalized(t *testing.T) {
 		return text
 	}
 
-	dropped := "left out: `no gain shown`, worth -0.6 % (90 %: -1.9..0.7)"
+	dropped := "left out: `no gain shown`, worth 0.6 % more (90 %: -0.7..1.9)"
 	for _, x := range []struct {
 		about string
 		n     int
@@ -73,17 +73,17 @@ func TestFinalized(t *testing.T) {
 		not   []string
 	}{
 		{"the present incumbent", finalized, nil, report.FullSize(),
-			[]string{"**Audited:** +37.8 % (90 %: 37.4..38.2)",
+			[]string{"37.8 % less (90 %: 37.4..38.2)",
 				"Left out: 2 of 5 kept changes, which were not shown to pay.",
 				"To merge: the branch `ratchet/overtaken-final`, 3 commits",
-				"`x4`: in the branch: `pays`, worth +18.5 % (90 %: 17.4..19.7) from 6 pairs", dropped,
+				"`x4`: in the branch: `pays`, worth 18.5 % less (90 %: 17.4..19.7) from 6 pairs", dropped,
 				"put the incumbent, with all that was kept, at"},
 			[]string{"older head", "no audit was made", "leans upwards"}},
 		{"the short form", finalized, nil, report.ShortSizes()[0],
-			[]string{"**Audited:** +37.8 %", "2 of 5 kept changes", "To merge: the branch `ratchet/overtaken-final`"},
+			[]string{"**Audited:** `ms` (lower is better), 99.927 → about 62.1 ms, 37.8 % less", "2 of 5 kept changes", "To merge: the branch `ratchet/overtaken-final`"},
 			[]string{" from 8 pairs"}},
 		{"an older incumbent", 0, nil, report.FullSize(),
-			[]string{"**Certified:**", "`ratchet/overtaken-final` is of an older head", "It was audited at +37.8 %",
+			[]string{"**Certified:**", "`ratchet/overtaken-final` is of an older head", "It was audited at 37.8 % less",
 				"leans upwards", "no audit was made"},
 			[]string{"**Audited", "To merge", "left out", "in the branch"}},
 		{"no stack", finalized, func(f *report.Facts) error { f.Final.Stack = nil; return nil }, report.FullSize(),
@@ -92,7 +92,7 @@ func TestFinalized(t *testing.T) {
 			f.Final.Stack, f.Final.Ablation, f.Final.Dropped = nil, nil, nil
 			return nil
 		}, report.FullSize(),
-			[]string{"a single commit on", "`x4`: in the branch, when it was kept expected +10.4 %", "leans upwards"},
+			[]string{"a single commit on", "`x4`: in the branch, when it was kept 79.237 → 70.868 ms, expected 10.4 % less", "leans upwards"},
 			[]string{"Left out", "worth"}},
 		{"an audit of the incumbent too", finalized, func(f *report.Facts) error {
 			f.Campaign.Audit = &history.Audited{Job: "a2", Commit: f.Campaign.Incumbent,
@@ -100,14 +100,14 @@ func TestFinalized(t *testing.T) {
 			f.Audit = &report.Proof{Ref: f.Final.Ref}
 
 			return nil
-		}, report.FullSize(), []string{"**Audited:** +37.8 %",
-			"The incumbent itself, with all that was kept, was audited at +30.0 % (90 %: 20.0..40.0), from 9 pairs."},
+		}, report.FullSize(), []string{"**Audited:** `ms` (lower is better), 99.927 → about 62.1 ms, 37.8 % less",
+			"The incumbent itself, with all that was kept, was audited at 30 % less (90 %: 20..40), from 9 pairs."},
 			nil},
 		{"one that can't be left out", finalized, func(f *report.Facts) error {
 			f.Final.Stack, f.Final.Ablation.Kept[0].Gain, f.Final.Ablation.Kept[0].Why = nil, nil, "build failed"
 			return nil
 		}, report.FullSize(),
-			[]string{"`x3`: in the branch, since without it: `build failed`, when it was kept expected +7.6 %"}, nil},
+			[]string{"`x3`: in the branch, since without it: `build failed`, when it was kept 86.153 → 79.48 ms, expected 7.6 % less"}, nil},
 	} {
 		text := saying(x.n, x.facts, x.size)
 		for _, s := range x.has {

@@ -35,7 +35,7 @@ type FieldNull struct {
 	Nights            int     `json:"nights"`
 	FalseCertificates float64 `json:"false_certificates"` // share of nights
 	Kept              float64 `json:"kept"`               // share of edits, when they were judged
-	KeptAboveRope     float64 `json:"kept_above_rope"`    // of edits: kept with an interval above the smallest gain worth having
+	KeptAboveRope     float64 `json:"kept_above_rope"`    // of edits: with an interval above the smallest gain
 	Regressed         float64 `json:"regressed"`          // share of edits that are said to be worse
 }
 
@@ -256,7 +256,8 @@ func (s *FieldStudy) playField(ctx context.Context, cell Cell) Field {
 			Nights: len(nights), Covered: share(sum.covered, sum.intervals), Intervals: sum.intervals,
 			Looked: sum.looked, Width: medianOrZero(sum.widths), GainOverPeer: ratio, SE: se, Peer: peers[best].Name,
 			PeerGain: SummariseNights(peerNights[best]).Gain, Claimed: summary.Honesty, Riders: summary.FalseShare,
-			RunsPerProposal: summary.Runs / max(summary.Proposals, 1), TrueRegressed: share(sum.lossesWorse, sum.losses),
+			RunsPerProposal: summary.Runs / max(summary.Proposals, 1),
+			TrueRegressed: share(sum.lossesWorse, sum.losses),
 			LossesKept: share(sum.lossesKept, sum.losses), GainsKept: share(sum.gainsKept, sum.gains),
 		},
 	}
@@ -345,8 +346,9 @@ func RenderMachines(fields []Field) string {
 
 	for _, f := range fields {
 		fmt.Fprintf(&text, "| %s | %.1f %% | %.3f | %.1f %% | %.2f %% | %.2f %% | %.1f %% of %d | %.1f %% | %.2f (%.2f) | %s | %.2f | %.2f | %.1f | %s |\n",
-			f.Name, 100*f.SD, f.Null.FalseCertificates, 100*f.Null.Kept, 100*f.Null.KeptAboveRope, 100*f.Null.Regressed,
-			100*f.Mixed.Covered, f.Mixed.Intervals, 100*f.Mixed.Width, f.Mixed.GainOverPeer, f.Mixed.SE, f.Mixed.Peer,
+			f.Name, 100*f.SD, f.Null.FalseCertificates, 100*f.Null.Kept, 100*f.Null.KeptAboveRope,
+			100*f.Null.Regressed, 100*f.Mixed.Covered, f.Mixed.Intervals, 100*f.Mixed.Width,
+			f.Mixed.GainOverPeer, f.Mixed.SE, f.Mixed.Peer,
 			f.Mixed.Claimed, f.Mixed.Riders, f.Mixed.RunsPerProposal, strings.Join(f.Failures(), ", "))
 	}
 

@@ -127,8 +127,9 @@ type world struct {
 	step         float64 // sum of the level's jumps
 	level        float64 // true log level of what is proven, or kept
 	stream       *recordedNoise
-	judged       func(effect float64, judgement rules.Judgement) // told of every verdict of Ratchet's; nil for nobody
-	tape         *tape                                           // of recorded samples, instead of all the above noise; nil for none
+	// judged is told of every verdict of Ratchet's; nil for nobody.
+	judged func(effect float64, judgement rules.Judgement)
+	tape   *tape // of recorded samples, instead of all the above noise; nil for none
 }
 
 func newWorld(c Cell, seed uint64, night int) *world {

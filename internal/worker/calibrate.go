@@ -76,7 +76,8 @@ func (r *runner) calibrateIncumbent(ctx context.Context, id research.JobID) (*hi
 	// The noise, or why there is none, holds for this machine only.
 	here := r.currentMachine()
 	end := history.CalibrationEnd{Job: calibration, State: state, Machine: here.classDigest(),
-		Facts: here.recordFacts(), Changed: here.changeSince(campaign), Failed: r.describeCalibrationFailure(err),
+		Facts: here.recordFacts(), Changed: here.changeSince(campaign),
+		Failed: describeCalibrationFailure(err, r.space.unseen),
 		Doctor: doctor}
 
 	err = r.Ledger.Update(ctx, func(tx *ledger.Tx) error {
@@ -171,15 +172,15 @@ func (r *runner) makeCalibrationRuns(
 var errSeenEnough = errors.New("enough was seen")
 
 // describeCalibrationFailure says why the incumbent gives no usable metric, "" for a nil error.
-func (r *runner) describeCalibrationFailure(err error) string {
+func describeCalibrationFailure(err error, unseen []string) string {
 	if err == nil {
 		return ""
 	}
 
 	words := wording.ErrorLine(err)
-	if len(r.space.unseen) > 0 {
+	if len(unseen) > 0 {
 		words += fmt.Sprintf(" (%s exists, but git does not ignore it, so runs don't see it: add it to .gitignore)",
-			strings.Join(r.space.unseen, ", "))
+			strings.Join(unseen, ", "))
 	}
 
 	return words

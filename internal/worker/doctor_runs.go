@@ -38,15 +38,15 @@ func doctorRunsFile(co *checkout.Checkout) string {
 }
 
 // newDoctorRecord is the record of runs of the campaign's start, made here.
-func (r *runner) newDoctorRecord(campaign *history.Campaign) doctorRecord {
+func newDoctorRecord(r *runner, campaign *history.Campaign) doctorRecord {
 	return doctorRecord{Tree: campaign.StartTree, Contract: campaign.Digest, Program: campaign.ProgramPath,
 		Machine: r.currentMachine().classDigest()}
 }
 
 // keepDoctorRuns writes the runs of a doctor's calibration for the campaign that comes
 // after it. Where a run failed there is nothing to keep, and what lies there is removed.
-func (r *runner) keepDoctorRuns(campaign *history.Campaign, runs []rules.Run) error {
-	record := r.newDoctorRecord(campaign)
+func keepDoctorRuns(r *runner, campaign *history.Campaign, runs []rules.Run) error {
+	record := newDoctorRecord(r, campaign)
 	isUsable := len(runs) > 0
 
 	for _, run := range runs {
@@ -101,7 +101,7 @@ func (r *runner) findDoctorRuns(campaign *history.Campaign) *history.DoctorRuns 
 		return nil
 	}
 
-	is := r.newDoctorRecord(campaign)
+	is := newDoctorRecord(r, campaign)
 	is.DoctorRuns = was.DoctorRuns
 	age := time.Since(was.At)
 
@@ -161,5 +161,5 @@ func (t *trial) keepRuns(ctx context.Context, start *history.Campaign, id resear
 		}
 	}
 
-	return t.keepDoctorRuns(start, counted)
+	return keepDoctorRuns(t.runner, start, counted)
 }

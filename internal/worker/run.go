@@ -81,7 +81,7 @@ func (r *runner) attemptRun(
 		version: built,
 		scan:    contract.NewScanner(program.Metric, program.Guards),
 		run: rules.Run{Job: id, Number: r.runs, Role: want.Role, Side: want.Side, Commit: built.commit, Pair: want.Pair,
-			Order: want.Order, WarmUp: want.WarmUp, Again: want.Again, Seed: r.runSeed(want),
+			Order: want.Order, WarmUp: want.WarmUp, Again: want.Again, Seed: drawSeed(r, want),
 			Started: time.Now().UTC(), Load: hostinfo.LoadAverage()},
 	}
 
@@ -393,10 +393,10 @@ func (r *runner) compactRun(run rules.Run) rules.Run {
 	return run
 }
 
-// runSeed is the run's RATCHET_SEED: the same within a pair, fresh for each pair,
+// drawSeed is the run's RATCHET_SEED: the same within a pair, fresh for each pair,
 // never pinned for a campaign. It is drawn, not derived from the job's name: a run that
 // can compute it would know in which job it runs.
-func (r *runner) runSeed(want rules.RunRequest) uint64 {
+func drawSeed(r *runner, want rules.RunRequest) uint64 {
 	pair := cmp.Or(want.Pair, -r.runs)
 
 	h := fnv.New64a()

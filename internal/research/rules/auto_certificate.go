@@ -78,7 +78,7 @@ func (a Auto) NextPair(st RuleState, outlook Outlook, obs []Observation) Certifi
 		return CertificateStep{Run: checkpointHalf(n, pairs[n-1])}
 	}
 
-	all, test := st.testPairs(pairs)
+	all, test := weighPairs(st, pairs)
 
 	stoppedBy, outcome, reason := "", RolledBack, ""
 	broken, open := a.certificateGuards(st, obs)
@@ -109,7 +109,7 @@ func (a Auto) NextPair(st RuleState, outlook Outlook, obs []Observation) Certifi
 		stoppedBy = "budget"
 	}
 
-	certificate := st.newCertificate(test, outcome, stoppedBy, len(obs))
+	certificate := newCertificateOf(st, test, outcome, stoppedBy, len(obs))
 	certificate.Reason, certificate.Unequal = reason, all.n-test.n
 
 	if outcome == RolledBack && reason == "" {
@@ -181,9 +181,9 @@ func (st RuleState) sortPairs(obs []Observation, most int) (pairs []runPair, fai
 	return pairs, failed
 }
 
-// testPairs weighs the complete pairs: all of them, and those that count. Both tests
+// weighPairs weighs the complete pairs: all of them, and those that count. Both tests
 // must pass. Without unequal pairs they are one and the same.
-func (st RuleState) testPairs(pairs []runPair) (all, counted *certificateTest) {
+func weighPairs(st RuleState, pairs []runPair) (all, counted *certificateTest) {
 	all = st.newCertificateTest()
 	counted = all
 
@@ -231,7 +231,7 @@ type noiseTest struct {
 // for the true one. From the second on it may be twice as wide, and a machine that seems
 // to have two speeds may have one: the runs that the fit rests on may have met a quieter
 // machine than the pairs do. What the pairs themselves show decides between them.
-func (st RuleState) possibleNoises() []noiseTest {
+func possibleNoises(st RuleState) []noiseTest {
 	fitted := st.pairNoise(st.Auto.mixture())
 	if st.Version == FirstVersion {
 		return []noiseTest{{noise: fitted, weight: 1}}
@@ -254,7 +254,7 @@ const fittedShare = .8
 // around the claim and even in log; the estimate's belief is log-normal and
 // wider, with mirrored losses.
 func (st RuleState) newCertificateTest() *certificateTest {
-	noises := st.possibleNoises()
+	noises := possibleNoises(st)
 	test := &certificateTest{null: -st.Auto.MinEffect, need: st.logNeed(), evidence: 1}
 	rope := st.Auto.Rope
 	claim := max(st.Auto.Claim, rope*1e-3)
@@ -282,7 +282,7 @@ func (st RuleState) newCertificateTest() *certificateTest {
 	normalise(belief)
 
 	var bets []float64
-	near := st.betsNearClaim(test.effects, around, claim)
+	near := betsNearClaim(st, test.effects, around, claim)
 
 	for j := range around {
 		bets = append(bets, betShare*(around[j]+near[j])/2+(1-betShare)*even[j])
@@ -321,7 +321,7 @@ const (
 
 // betsNearClaim are bets as near the claim as the belief is sure of it; from the second
 // version on half of the bets around the claim are laid so.
-func (st RuleState) betsNearClaim(effects, around []float64, claim float64) []float64 {
+func betsNearClaim(st RuleState, effects, around []float64, claim float64) []float64 {
 	if st.Version == FirstVersion {
 		return around
 	}
@@ -468,7 +468,7 @@ func (t *certificateTest) estimate() (mean, lo, hi float64) {
 	return mean, min(lo, mean), max(hi, mean)
 }
 
-func (st RuleState) newCertificate(test *certificateTest, outcome Outcome, by string, runs int) *Certificate {
+func newCertificateOf(st RuleState, test *certificateTest, outcome Outcome, by string, runs int) *Certificate {
 	r := st.MetricScale()
 
 	c := &Certificate{

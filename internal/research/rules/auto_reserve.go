@@ -104,7 +104,7 @@ func (a Auto) spareRuns(st RuleState, outlook Outlook) (left int, late bool) {
 	}
 
 	if !st.Auto.Late {
-		most := max(reserveLeast, int(st.reserveShare()*float64(outlook.Budget)))
+		most := max(reserveLeast, int(mostReserved(st)*float64(outlook.Budget)))
 		left = outlook.Left - min(2*st.ReservePairs(outlook), most)
 	}
 
@@ -115,8 +115,8 @@ func (a Auto) spareRuns(st RuleState, outlook Outlook) (left int, late bool) {
 	return left, false
 }
 
-// reserveShare is the share of the budget that is kept back at most.
-func (st RuleState) reserveShare() float64 {
+// mostReserved is the share of the budget that is kept back at most.
+func mostReserved(st RuleState) float64 {
 	if st.Version == FirstVersion {
 		return firstReserve
 	}

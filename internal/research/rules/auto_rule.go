@@ -134,7 +134,7 @@ func (a Auto) noisy(st RuleState, values []float64) RuleState {
 
 	auto.Top = autoTop(st.Scale, auto.Rope)
 	auto.Belief = newMixture(st.heights(values), auto.Rope, auto.Top,
-		st.leastRunNoise(auto.Rope, values), st.Version).AutoBelief
+		leastRunNoise(st, auto.Rope, values), st.Version).AutoBelief
 	st.Auto = &auto
 
 	return st
@@ -143,12 +143,12 @@ func (a Auto) noisy(st RuleState, values []float64) RuleState {
 // leastRunNoise is the smallest standard deviation of a run that a belief begins around.
 // Calibration runs that happen to be equal, as a coarse clock makes them, do not mean
 // that there is no noise.
-func (s RuleState) leastRunNoise(rope float64, values []float64) float64 {
+func leastRunNoise(s RuleState, rope float64, values []float64) float64 {
 	if s.Version == FirstVersion {
 		return rope / 100
 	}
 
-	least := max(rope/2, s.leastPairNoise(successiveDiffs(s.heights(values)))/math.Sqrt2)
+	least := max(rope/2, leastPairNoise(s, successiveDiffs(s.heights(values)))/math.Sqrt2)
 	if s.isNoiseUnknown() { // two runs may be close by chance
 		least = max(least, rope)
 	}

@@ -195,7 +195,7 @@ func itemVariance(obs []Observation) float64 {
 // the items of a share did, or that of a binomial, or of a Poisson for a count. Half an
 // item is added, so that a level at the edge is not taken for one without noise. 0 for
 // other numbers, and for a share of nobody knows how many.
-func (s RuleState) countingVariance() float64 {
+func countingVariance(s RuleState) float64 {
 	switch {
 	case s.Scale == research.CountScale:
 		return max(s.Incumbent, 0) + .5
@@ -262,7 +262,7 @@ func AdviseItems(metric contract.Metric, observation Observation) string {
 //   - of a number with steps: the next residual may be a step with a chance of
 //     1/(n+2) where n were none (Laplace's rule of succession);
 //   - that of the counting itself, unless the residuals are too small for it.
-func (s RuleState) leastPairNoise(residuals []float64) float64 {
+func leastPairNoise(s RuleState, residuals []float64) float64 {
 	least := s.rope(0) / 100
 	if s.Version == FirstVersion {
 		return least
@@ -277,7 +277,7 @@ func (s RuleState) leastPairNoise(residuals []float64) float64 {
 		least = max(least, step/math.Sqrt(float64(len(residuals)+2)))
 	}
 
-	if pair := 2 * s.countingVariance(); pair > 0 && fitsVariance(residuals, pair) {
+	if pair := 2 * countingVariance(s); pair > 0 && fitsVariance(residuals, pair) {
 		least = max(least, math.Sqrt(pair))
 	}
 

@@ -111,7 +111,7 @@ func (l LoadState) addContrast(contended, calm []float64) LoadState {
 }
 
 // learnContrast is l with what the runs of one side say of the load.
-func (s RuleState) learnContrast(l LoadState, obs []Observation, side Side) LoadState {
+func learnContrast(s RuleState, l LoadState, obs []Observation, side Side) LoadState {
 	var contended, calm []float64
 
 	for _, observation := range obs {
@@ -130,10 +130,10 @@ func (s RuleState) learnContrast(l LoadState, obs []Observation, side Side) Load
 }
 
 // learnCalibrationLoad is the state with what its calibration's runs say of the load.
-func (s RuleState) learnCalibrationLoad(obs []Observation) RuleState {
+func learnCalibrationLoad(s RuleState, obs []Observation) RuleState {
 	isBusy := !slices.ContainsFunc(obs, func(o Observation) bool { return !o.WarmUp && !o.Contended })
 	l := LoadState{Busy: isBusy, HeadBusy: isBusy}
-	l = s.learnContrast(l, obs, Incumbent)
+	l = learnContrast(s, l, obs, Incumbent)
 	s.Load = &l
 
 	return s
@@ -147,7 +147,7 @@ type loadRule repeatingRule
 func (r loadRule) next(st RuleState, outlook Outlook, obs []Observation) Step {
 	isIndifferent := st.isLoadIndifferent(r.metric)
 	if !isIndifferent && len(obs) < outlook.Left {
-		if repeat := st.nextLookRepeat(obs); repeat != nil {
+		if repeat := nextLookRepeat(st, obs); repeat != nil {
 			return Step{Run: repeat}
 		}
 	}
@@ -157,12 +157,12 @@ func (r loadRule) next(st RuleState, outlook Outlook, obs []Observation) Step {
 		return step
 	}
 
-	reason := st.differentLoads(obs)
+	reason := differentLoads(st, obs)
 	if reason == "" {
 		return step
 	}
 
-	if beside := st.nextBeside(outlook, obs); beside != nil {
+	if beside := nextBeside(st, outlook, obs); beside != nil {
 		return Step{Run: beside}
 	}
 	step.Done.Verdict, step.Done.Reason = research.Inconclusive, reason
@@ -183,7 +183,7 @@ func (r loadRule) close(st RuleState, o Outlook, obs []Observation, j Judgement)
 	}
 
 	for _, side := range []Side{Candidate, Incumbent} {
-		l = st.learnContrast(l, obs, side)
+		l = learnContrast(st, l, obs, side)
 	}
 
 	if calm, contended := looksOf(obs, Incumbent); calm+contended > 0 {
@@ -196,7 +196,7 @@ func (r loadRule) close(st RuleState, o Outlook, obs []Observation, j Judgement)
 
 // nextLookRepeat is the run that repeats the last of obs, nil unless that was a contended
 // look, the other side has met no load, and a repetition is likely to help.
-func (s RuleState) nextLookRepeat(obs []Observation) *RunRequest {
+func nextLookRepeat(s RuleState, obs []Observation) *RunRequest {
 	repeat := repeatLook(obs)
 	if repeat == nil || !s.load().canRepeat(obs) {
 		return nil
@@ -238,7 +238,7 @@ func isCall(j Judgement) bool {
 // differentLoads says how the loads that the two sides met differ, "" where some looks of
 // both met the same: the looks at the incumbent, if there are any, and those that its
 // remembered level comes from, unless two newer ones outweigh it.
-func (s RuleState) differentLoads(obs []Observation) string {
+func differentLoads(s RuleState, obs []Observation) string {
 	calm, contended := looksOf(obs, Candidate)
 	headCalm, headContended := looksOf(obs, Incumbent)
 
@@ -270,7 +270,7 @@ func (s RuleState) differentLoads(obs []Observation) string {
 
 // nextBeside is a look of the side that was run longer ago, so that both meet the same
 // load; nil where that was tried often enough, or no belief weighs it.
-func (s RuleState) nextBeside(outlook Outlook, obs []Observation) *RunRequest {
+func nextBeside(s RuleState, outlook Outlook, obs []Observation) *RunRequest {
 	if s.Auto == nil || len(obs) >= outlook.Left {
 		return nil
 	}
@@ -294,4 +294,171 @@ func (s RuleState) nextBeside(outlook Outlook, obs []Observation) *RunRequest {
 	}
 
 	return nil
+}
+
+// A run is contended when others kept the machine busy beside it. What is repeated
+// depends on the load alone, never on a value, so the tests keep their levels.
+//
+// States of version 1 and later. A contended look is repeated once, right away, for as
+// long as that helps (LoadState), and both count: a sound run is never dropped for a
+// slower one, and the belief weighs them. A pair is not repeated: where others were busy
+// beside one of its runs only, it is unequal (UnequalReason), and another makes up for
+// it; where beside both, it counts, since load that stays is noise, which the interleaving
+// spreads over both sides. An experiment whose sides met different loads altogether is
+// called neither better nor worse: first the side that met less is run again
+// (loadRule.nextBeside), and if that does not help either it is inconclusive.
+//
+// States of version 0. A contended look, and a pair of which a half is contended, is
+// repeated once, and the repetition counts instead, contended or not.
+//
+// The number of a deterministic metric does not depend on the load: nothing is repeated. If
+// it does after all, the runs differ, and the metric counts as noisy from then on.
+
+// NextRepeat is the run that repeats a half of the last pair of obs, by a state of
+// version 0; nil for later ones, when the metric is deterministic, or that pair is not
+// complete, not contended, has been repeated, or could not be.
+func (st RuleState) NextRepeat(obs []Observation) *RunRequest {
+	if st.NoiseKind == research.Deterministic || st.Version >= CurrentVersion {
+		return nil
+	}
+
+	last := 0
+	for _, o := range obs {
+		last = max(last, o.Pair)
+	}
+
+	if last == 0 {
+		return nil
+	}
+
+	var first, second []Observation
+	contended := false
+
+	for _, observation := range obs {
+		if observation.Pair != last {
+			continue
+		}
+
+		switch {
+		case observation.Again && !observation.Valid:
+			return nil
+		case observation.Again:
+			second = append(second, observation)
+		case observation.Valid:
+			first = append(first, observation)
+			contended = contended || observation.Contended
+		}
+	}
+
+	if len(first) != 2 || !contended || len(second) >= 2 {
+		return nil
+	}
+
+	request := first[len(second)].RunRequest
+	request.Again = true
+
+	return &request
+}
+
+// repeatLook is the run that repeats the last of obs, if that was a contended look
+// at one version; nil otherwise. A warm-up is no look.
+func repeatLook(obs []Observation) *RunRequest {
+	if len(obs) == 0 || !obs[len(obs)-1].isContendedLook() {
+		return nil
+	}
+
+	request := obs[len(obs)-1].RunRequest
+	request.Again = true
+
+	return &request
+}
+
+// isContendedLook says that o is a look that its repetition, right after it, replaces.
+func (o Observation) isContendedLook() bool {
+	return o.Valid && o.Contended && o.Pair == 0 && !o.Again && !o.WarmUp
+}
+
+// ResolveRepeats is obs with one run for each look and each half of a pair: the
+// repetition's where there is one. Invalid runs stay.
+func ResolveRepeats(obs []Observation) []Observation {
+	repeats := map[int]int{} // valid ones, by pair; 0 for looks
+	for _, o := range obs {
+		if o.Again && o.Valid {
+			repeats[o.Pair]++
+		}
+	}
+
+	if len(repeats) == 0 {
+		return obs
+	}
+
+	var resolved []Observation
+
+	for i, observation := range obs {
+		counts := true
+
+		switch {
+		case !observation.Valid:
+		case observation.Pair == 0:
+			replaced := observation.isContendedLook() && i+1 < len(obs) && obs[i+1].Again && obs[i+1].Valid
+			counts = !replaced
+		default: // a pair is replaced as a whole, once both halves were repeated
+			counts = observation.Again == (repeats[observation.Pair] >= 2)
+		}
+
+		if counts {
+			resolved = append(resolved, observation)
+		}
+	}
+
+	return resolved
+}
+
+// repeatingRule is a rule of version 0, whose contended runs are repeated once; states of
+// later versions go to loadRule.
+type repeatingRule struct {
+	Rule
+	metric contract.Metric
+}
+
+// Calibrated is the first state, with what the calibration shows of the load.
+func (r repeatingRule) Calibrated(obs []Observation) (RuleState, error) {
+	st, err := r.Rule.Calibrated(obs)
+	if err != nil || st.Version < CurrentVersion || st.NoiseKind != research.Noisy {
+		return st, err
+	}
+
+	return learnCalibrationLoad(st, obs), nil
+}
+
+// Next repeats what was contended, and otherwise asks the rule, which sees one
+// run for each look and each half of a pair.
+func (r repeatingRule) Next(st RuleState, outlook Outlook, obs []Observation) Step {
+	if st.Version >= CurrentVersion {
+		return loadRule(r).next(st, outlook, obs)
+	}
+
+	if repeat := st.NextRepeat(obs); repeat != nil {
+		return Step{Run: repeat}
+	}
+
+	if repeat := repeatLook(obs); repeat != nil && st.NoiseKind == research.Noisy {
+		return Step{Run: repeat}
+	}
+
+	step := r.Rule.Next(st.countLostTests(outlook), outlook, ResolveRepeats(obs))
+	if step.Done != nil {
+		step.Done.Runs = len(obs)
+	}
+
+	return step
+}
+
+// Close hands the rule one run for each look and each half of a pair.
+func (r repeatingRule) Close(st RuleState, o Outlook, obs []Observation, j Judgement) RuleState {
+	if st.Version >= CurrentVersion {
+		return loadRule(r).close(st, o, obs, j)
+	}
+
+	return r.Rule.Close(st.countLostTests(o), o, ResolveRepeats(obs), j)
 }

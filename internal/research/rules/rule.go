@@ -351,7 +351,7 @@ func (s RuleState) learnNoise(residuals []float64) RuleState {
 		all = all[len(all)-keptResiduals:]
 	}
 
-	noise := fitNoise(all, s.leastPairNoise(all))
+	noise := fitNoise(all, leastPairNoise(s, all))
 	s.Residuals, s.S, s.Eps = all, noise.s, noise.eps
 
 	return s
