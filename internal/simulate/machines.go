@@ -257,8 +257,8 @@ func (s *FieldStudy) playField(ctx context.Context, cell Cell) Field {
 			Looked: sum.looked, Width: medianOrZero(sum.widths), GainOverPeer: ratio, SE: se, Peer: peers[best].Name,
 			PeerGain: SummariseNights(peerNights[best]).Gain, Claimed: summary.Honesty, Riders: summary.FalseShare,
 			RunsPerProposal: summary.Runs / max(summary.Proposals, 1),
-			TrueRegressed: share(sum.lossesWorse, sum.losses),
-			LossesKept: share(sum.lossesKept, sum.losses), GainsKept: share(sum.gainsKept, sum.gains),
+			TrueRegressed:   share(sum.lossesWorse, sum.losses),
+			LossesKept:      share(sum.lossesKept, sum.losses), GainsKept: share(sum.gainsKept, sum.gains),
 		},
 	}
 }

@@ -14,6 +14,7 @@ const (
 	simplerLooks = 4
 	largeEffect  = 3.0 // standard deviations of a run: a larger gain is believed once the head was run beside it
 	quietRun     = 20. // ropes: a standard deviation of a run below it is quiet
+	besideRuns   = 2.  // for each proposal: with fewer, none is spent on the head beside a keep
 	keepSD       = .11 // of the effect's standard deviation, that an expected gain must exceed
 )
 
@@ -46,7 +47,7 @@ func (a Auto) Next(st RuleState, outlook Outlook, obs []Observation) Step {
 
 	stoppedBy := ""
 	switch {
-	case tooDear && len(obs) < left && a.mustLookAtHead(st, belief.moments(), obs):
+	case tooDear && len(obs) < left && a.mustLookAtHead(st, outlook, belief.moments(), obs):
 		return Step{Run: &RunRequest{Side: Incumbent, Role: research.Anchor}}
 	case tooDear && len(obs) < left && outlook.Shorter && a.canBeSimpler(st, belief, obs):
 		return runCandidate
@@ -81,8 +82,9 @@ func (a Auto) canBeSimpler(st RuleState, belief *mixture, obs []Observation) boo
 // mustLookAtHead says whether the head is to be run beside the candidate before an edit is
 // kept: for a gain that is large against the noise, since the level may have jumped, and
 // where runs are so quiet that one tells much, since a trend passes for a gain.
-func (a Auto) mustLookAtHead(st RuleState, now moments, obs []Observation) bool {
-	if st.Version == FirstVersion || len(st.heightsOf(obs, Incumbent)) > 0 {
+func (a Auto) mustLookAtHead(st RuleState, outlook Outlook, now moments, obs []Observation) bool {
+	if st.Version == FirstVersion || len(st.heightsOf(obs, Incumbent)) > 0 ||
+		a.runsPerProposal(st, outlook) < besideRuns {
 		return false
 	}
 
