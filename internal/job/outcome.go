@@ -208,7 +208,8 @@ func experimentOutcome(co *checkout.Checkout, campaign *history.Campaign, experi
 	out.Finding = judgement.Describe(campaign.MetricOf(experiment.N))
 
 	if judgement.Verdict == research.Provisional && experiment.Status == research.Unresolved {
-		out.Finding += "; with it the " + campaign.Rule.DescribeChain(campaign.Program.Metric, judgement)
+		out.Finding += "; with it the " + campaign.Rule.DescribeChain(campaign.Program.Metric,
+			campaign.Outlook(), judgement)
 	}
 
 	if experiment.Class > 1 && campaign.Class == experiment.Class && experiment.N == campaign.ClassFrom {
@@ -246,7 +247,7 @@ func measurementOutcome(co *checkout.Checkout, campaign *history.Campaign, measu
 	case measurement.Calib != nil:
 		value := campaign.Rule.Incumbent
 		out.Value = &value
-		out.Finding = CalibrationWords(campaign)
+		out.Finding = CalibrationWords(campaign) + doctorWords(measurement.Calib)
 	case measurement.Proof != nil:
 		fillCertificate(campaign, measurement.Proof, out)
 	case measurement.End.Failed != "":
@@ -305,8 +306,21 @@ func CalibrationWords(campaign *history.Campaign) string {
 		how = "edits are kept on expected gain, and what they add up to is certified by interleaved pairs"
 	}
 
+	if unknown := campaign.Rule.DescribeUnknownNoise(); unknown != "" {
+		return fmt.Sprintf("calibrated: %s, %s: %s", value, unknown, how)
+	}
+
 	return fmt.Sprintf("calibrated: %s, noise of a pair %s: %s", value,
 		metric.Words(campaign.Rule.Scale).FormatSpread(campaign.Rule.S), how)
+}
+
+// doctorWords say that a calibration took over a doctor's runs, "" where it did not.
+func doctorWords(end *history.CalibrationEnd) string {
+	if end.Doctor == nil {
+		return ""
+	}
+
+	return "; the runs of `ratchet doctor` of " + end.Doctor.At.UTC().Format("2 Jan 15:04 MST") + " count for it"
 }
 
 // failureWords are words of lines that say why a program failed.

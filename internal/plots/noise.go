@@ -110,7 +110,7 @@ func noisePanels(series *view.NoiseSeries) []chart.Panel {
 	y := chart.Axis{Unit: chart.Share, Robust: true, Include: []float64{0}}
 
 	unit := ""
-	if series.Scale == "linear" {
+	if research.IsLinear(series.Scale) {
 		y.Unit, unit = chart.Number, ", in "+cmp.Or(render.OneLine(series.Metric.Unit, 16), "the metric's unit")
 	}
 	var out []chart.Panel

@@ -55,8 +55,12 @@ func SampleList(key, label string, vs []float64) []Field {
 
 // BudgetLeft is the budget that remains.
 func BudgetLeft(l checkout.Left) Field {
-	return Field{Key: "budget_left", Val: l,
-		Line: fmt.Sprintf("budget left: %s, %s", wording.Count(l.Experiments, "experiment"), Hours(l.Hours))}
+	line := fmt.Sprintf("budget left: %s, %s", wording.Count(l.Experiments, "experiment"), Hours(l.Hours))
+	if l.Repeats > 0 {
+		line += fmt.Sprintf(" (%.1f %% of the run time went into repeats of runs that others disturbed)", 100*l.Repeats)
+	}
+
+	return Field{Key: "budget_left", Val: l, Line: line}
 }
 
 // NoteList are announcements; the first stays as long as anything does.

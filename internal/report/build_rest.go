@@ -285,9 +285,9 @@ func (w *writer) writeUnknowns() {
 		w.addItem(say("The campaign's whole gain: no audit was made."))
 	}
 
-	if g, ok := campaign.Rule.DetectableGain(rules.AuditPairs); ok {
+	if words := formatResolution(campaign); words != "" {
 		w.addItem(say("Smaller effects: the noise lets an audit show "),
-			figure("resolution", formatResolution(campaign, g)),
+			figure("resolution", words),
 			say(" in most cases, and less only by luck."))
 	}
 

@@ -8,7 +8,6 @@ import (
 
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
-	"ratchet/internal/research/rules"
 	"ratchet/internal/wording"
 )
 
@@ -128,12 +127,7 @@ func gainFormulas() []Formula {
 		countFormula("audits", "audits begun", "audit|audits", func(f *Facts) int { return f.Campaign.Audits }),
 		textFormula("resolution", "the difference that an audit shows four times of five, from the calibrated noise",
 			func(f *Facts) string {
-				g, ok := f.Campaign.Rule.DetectableGain(rules.AuditPairs)
-				if !ok {
-					return ""
-				}
-
-				return formatResolution(&f.Campaign, g)
+				return formatResolution(&f.Campaign)
 			}),
 	}
 }

@@ -10,7 +10,6 @@ import (
 	"ratchet/internal/research"
 	"ratchet/internal/research/contract"
 	"ratchet/internal/research/history"
-	"ratchet/internal/research/rules"
 	"ratchet/internal/wording"
 )
 
@@ -138,7 +137,16 @@ func formatLines(added, removed int) string { return fmt.Sprintf("+%d -%d lines"
 // formatPaths names files, the first few of many.
 func formatPaths(paths []string) string { return cleanText(strings.Join(paths, ", "), 80) }
 
-// formatResolution is the difference that an audit can show.
-func formatResolution(c *history.Campaign, gain float64) string {
-	return toldMetric(c).Words(c.Rule.Scale).FormatSize(gain) + " with " + formatCount(rules.AuditPairs, "pair|pairs")
+// formatResolution is the difference that an audit can show, "" where that is not known.
+func formatResolution(campaign *history.Campaign) string {
+	pairs := campaign.Outlook().AuditPairs()
+
+	gain, ok := campaign.Rule.DetectableGain(pairs)
+	if !ok {
+		return ""
+	}
+
+	size := toldMetric(campaign).Words(campaign.Rule.Scale).FormatSize(gain)
+
+	return size + " with " + formatCount(pairs, "pair|pairs")
 }

@@ -193,7 +193,7 @@ func gatherFinal(tx *ledger.Tx, facts *report.Facts) error {
 	}
 
 	record, ok, err := tx.Keyed(facts.Campaign.Name,
-		checkout.AblationEndKey(rules.Ablation{Of: final.Of, Pairs: cmp.Or(final.Most, rules.AblationPairs)}))
+		checkout.AblationEndKey(rules.Ablation{Of: final.Of, Pairs: cmp.Or(final.Most, rules.SparingAblationPairs)}))
 	if err != nil || !ok {
 		return err
 	}

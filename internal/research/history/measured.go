@@ -112,7 +112,7 @@ func (c *Campaign) Standing() string {
 			"edit")+" kept by a person against the verdict, in no figure but an audit's")
 	}
 
-	if s := c.Rule.DescribeChain(c.Program.Metric, nil); s != "" {
+	if s := c.Rule.DescribeChain(c.Program.Metric, c.Outlook(), nil); s != "" {
 		parts = append(parts, "on trial: "+s)
 	}
 

@@ -181,7 +181,9 @@ func (c *replay) checkCalibration(end CalibrationEnd) error {
 			end.Job, end.State.Version, rules.CurrentVersion)
 	}
 
-	derived, err := rules.NewRuleOfVersion(c.program, end.State.Version).Calibrated(job.observations)
+	observations := slices.Concat(end.Doctor.Observations(c.program.Metric), job.observations)
+
+	derived, err := rules.NewRuleOfVersion(c.program, end.State.Version).Calibrated(observations)
 	if err != nil {
 		return fmt.Errorf("derive calibration %s: %w", end.Job, err)
 	}

@@ -176,7 +176,7 @@ func (w formatter) valuesChange() wording.Change {
 
 // measuredGain is the gain that the two values make by themselves.
 func (w formatter) measuredGain() (gain float64, ok bool) {
-	scale := metricScale{w.Scale, w.words.Better}
+	scale := metricScale{Name: w.Scale, better: w.words.Better}
 	if w.Value == nil || w.Baseline == nil || w.Scale == LogScale && (*w.Value <= 0 || *w.Baseline <= 0) {
 		return 0, false
 	}
@@ -208,7 +208,7 @@ func (w formatter) describeUnmeasured() string {
 	return words + w.stopReason()
 }
 
-// describeExact is the judgement of a deterministic metric by its one run.
+// describeExact is the judgement of a deterministic metric by its one run, or two equal ones.
 func (w formatter) describeExact() string {
 	head, tail := w.plainVerdict(), ""
 
@@ -216,8 +216,13 @@ func (w formatter) describeExact() string {
 		tail = ", within min_gain"
 	}
 
-	return fmt.Sprintf("%s: %s%s (deterministic, one run)", head,
-		w.words.FormatChange(wording.Change{From: w.Baseline, To: w.Value, Gain: w.Gain}), tail)
+	runs := "one run"
+	if w.Runs > 1 {
+		runs = "two equal runs"
+	}
+
+	return fmt.Sprintf("%s: %s%s (deterministic, %s)", head,
+		w.words.FormatChange(wording.Change{From: w.Baseline, To: w.Value, Gain: w.Gain}), tail, runs)
 }
 
 // plainVerdict is the verdict in plain words.
@@ -278,7 +283,7 @@ func (w formatter) leastGain() float64 {
 		return 0
 	}
 
-	return metricScale{w.Scale, w.words.Better}.Gain(-w.State.Auto.Rope)
+	return metricScale{Name: w.Scale, better: w.words.Better}.Gain(-w.State.Auto.Rope)
 }
 
 // spread is by how much single runs differ.
@@ -438,7 +443,7 @@ func (s RuleState) DescribeResolution(metric contract.Metric, pairs ...int) stri
 
 // DescribeChain says what the head claims over the checkpoint, with the edit that
 // j judged if it is kept too; "" when there is no chain.
-func (s RuleState) DescribeChain(metric contract.Metric, judgement *Judgement) string {
+func (s RuleState) DescribeChain(metric contract.Metric, outlook Outlook, judgement *Judgement) string {
 	if s.Auto == nil {
 		return ""
 	}
@@ -455,7 +460,7 @@ func (s RuleState) DescribeChain(metric contract.Metric, judgement *Judgement) s
 
 	return fmt.Sprintf("chain of %s, expected %s, its certificate needs about %s", wording.Count(auto.Chain, "edit"),
 		metric.Words(s.Scale).FormatAmount(s.MetricScale().Gain(-auto.Claim)),
-		wording.Count(s.ReservePairs(), "pair"))
+		wording.Count(s.ReservePairs(outlook), "pair"))
 }
 
 // WithValues is the certificate with the medians of both versions' runs that count, all
