@@ -112,12 +112,14 @@ crash: ## 1,000 kills -9 at random under load, 400 in mid-run, every fault point
 hooks: ## hooks that misbehave, with the 30 s after which one that hangs is killed
 	$(GO) test ./cmd/ratchet -run '^TestHooks' -count 1 -v -slowhooks
 
-abuse: ## the long form of the abuse suite, in package sandbox and through the real binary, as root and as another user; rewrites the tables in docs/confinement.md
+abuse: ## the attacks (some need a quiet machine), and the long form of the abuse suite in package sandbox and through the real binary, as root and as another user; rewrites the tables in docs/confinement.md
 	mkdir -p bin
 	$(GO) test ./sandbox -run 'Abuse|Unprivileged' -count 1 -v -timeout 2h -abuse.trials $(TRIALS) -abuse.table > $(BIN).abuse.log
 	{ echo '| abuse | tier | user | trials | dead after the deadline, p50 / p99 ms | survivors | verdict |'; \
 	echo '|---|---|---|---|---|---|---|'; grep '^|' $(BIN).abuse.log; } > $(BIN).abuse
 	sed -i -e '/<!-- abuse -->/,/<!-- end -->/{//!d}' -e '/<!-- abuse -->/r $(BIN).abuse' docs/confinement.md
+	$(GO) test ./cmd/ratchet -run '^TestAttacks$$' -count 1 -v -timeout 3h -attack-table $(CURDIR)/$(BIN).attacks
+	sed -i -e '/<!-- attacks -->/,/<!-- end attacks -->/{//!d}' -e '/<!-- attacks -->/r $(BIN).attacks' docs/confinement.md
 	rm -f $(BIN).abuse.rows
 	$(GO) test ./cmd/ratchet -run '^TestAbuseBinary$$' -count 1 -v -timeout 2h -parallel 4 -abuse-trials $(TRIALS) -abuse-table $(CURDIR)/$(BIN).abuse.rows
 	{ echo '| abuse | through | tier | user | trials | dead after the deadline, p50 / p99 ms | survivors | verdict |'; \

@@ -128,7 +128,10 @@ print("seen", seen, "made", made)
 				want = "seen [] made []\n" // only files can be removed after the run
 			}
 
-			r := mustRun(t, f.python(t, program))
+			spec := f.python(t, program)
+			spec.Kept = t.TempDir()
+
+			r := mustRun(t, spec)
 			if text := string(r.Output.Text()); text != want {
 				t.Errorf("run %d: %s, want %s", run, text, want)
 			}

@@ -1,10 +1,12 @@
 package sandbox
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -65,7 +67,7 @@ func runCopies(ctx context.Context, spec Spec) (Result, error) {
 		return Result{}, err
 	}
 
-	result.Enforced["ipc"] = removeShared(shared, sharedErr)
+	result.Enforced["ipc"] = moveShared(shared, sharedErr, cmp.Or(spec.Kept, filepath.Join(spec.Scratch, "kept")))
 
 	treeHolds := "enforced by a subreaper, but what forks faster than it can be stopped may survive"
 	if result.Enforced["stage"] != "" { // what a dead stage left has lost its ancestor
@@ -91,21 +93,29 @@ func runCopies(ctx context.Context, spec Spec) (Result, error) {
 	return result, result.addChanges(ctx, spec.Views, tree.Collect)
 }
 
-// removeShared removes what the run left in shared memory, and says how the next run
-// is kept from it. before is what was there before, or why it could not be listed.
-func removeShared(before copies.Shared, err error) string {
+// moveShared moves what the run left in shared memory into the folder kept, and says how
+// the next run is kept from it. before is what was there before, or why it could not be
+// listed.
+func moveShared(before copies.Shared, err error, kept string) string {
+	var moved []string
 	if err == nil {
-		err = before.RemoveNew()
+		moved, err = before.MoveNew(kept)
 	}
 
-	switch {
-	case err != nil:
+	if err != nil {
 		return "not enforced: what the run left in shared memory could not be removed: " + err.Error()
-	case len(before) > 0:
-		return "enforced by removing what the run made, but what this user had there before can be changed"
 	}
 
-	return "enforced by removing what the run made"
+	said := "enforced by removing what was made during the run"
+	if len(moved) > 0 {
+		said += " and nobody had open, kept in " + kept
+	}
+
+	if len(before) > 0 {
+		said += ", but what this user had there before can be changed"
+	}
+
+	return said
 }
 
 func (s *Spec) copyViews() []copies.View {

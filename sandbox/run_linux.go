@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"ratchet/internal/fault"
 	"ratchet/internal/research"
 	"ratchet/internal/wording"
 	"ratchet/sandbox/layers"
@@ -145,19 +146,7 @@ func (r *Result) addChanges(ctx context.Context, views []View, collect func(cont
 	limited, stop := context.WithTimeout(ctx, CollectLimit)
 	defer stop()
 
-	var err error
-	if collect != nil {
-		err = collect(limited)
-	}
-
-	if err == nil && len(views) > 0 && views[0].Upper != "" {
-		var found []layers.Change
-		found, err = layers.ListChanges(limited, views[0].Upper, views[0].Lower)
-
-		for _, c := range found {
-			r.Changes = append(r.Changes, Change(c))
-		}
-	}
+	err := fault.At("run.list", func() error { return r.listChanges(limited, views, collect) })
 
 	var unlistable *layers.UnlistableError
 	switch {
@@ -177,6 +166,25 @@ func (r *Result) addChanges(ctx context.Context, views []View, collect func(cont
 	}
 
 	return roomError("list what the run changed", err)
+}
+
+func (r *Result) listChanges(ctx context.Context, views []View, collect func(context.Context) error) error {
+	if collect != nil {
+		if err := collect(ctx); err != nil {
+			return err
+		}
+	}
+
+	if len(views) == 0 || views[0].Upper == "" {
+		return nil
+	}
+
+	found, err := layers.ListChanges(ctx, views[0].Upper, views[0].Lower)
+	for _, c := range found {
+		r.Changes = append(r.Changes, Change(c))
+	}
+
+	return err
 }
 
 // clipPath is a path of an upper folder, relative to it and short enough to be shown.

@@ -49,7 +49,10 @@ type Spec struct {
 	// slows the command
 	Sink    io.Writer
 	Scratch string // our folder for this run, on Upper's file system; made if absent. Copies go there
-	Tier    Tier   // from Detect
+	// Kept is a folder for the content of what is removed from shared memory after a run of
+	// tier copies: another program of this user may have made it. "" is one in Scratch.
+	Kept string
+	Tier Tier // from Detect
 
 	// Confined keeps the run from changing anything but its views, TMPDIR, its
 	// own /dev/shm and Writable, and from reading anything of the host but

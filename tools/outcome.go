@@ -18,6 +18,10 @@ const (
 	decideLimit = 440
 )
 
+// maxPhase is how many characters of a job's phase are shown: with who holds the machine,
+// and where, in it.
+const maxPhase = 240
+
 // RenderOutcome says what is known of an experiment, a calibration or a
 // measurement: in at most 760 bytes for the first two, whose answers come
 // often, else in at most Limit.
@@ -105,7 +109,7 @@ func whileRunning(outcome *job.Outcome) []render.Field {
 	}
 
 	return []render.Field{
-		{Key: "phase", Val: render.OneLine(outcome.Phase, 80)},
+		{Key: "phase", Val: render.OneLine(outcome.Phase, maxPhase)},
 		{Key: "elapsed_s", Val: outcome.Elapsed},
 		{Key: "runs_done", Val: outcome.RunsDone},
 	}
@@ -129,7 +133,7 @@ func statusLine(outcome *job.Outcome) string {
 // progressLine is how a job goes on, in a few words.
 func progressLine(outcome *job.Outcome) string {
 	s := strings.TrimSpace(fmt.Sprintf("%s %s", outcome.ID, outcome.Status))
-	if p := render.OneLine(outcome.Phase, 80); p != "" {
+	if p := render.OneLine(outcome.Phase, maxPhase); p != "" {
 		s += ": " + p
 	}
 

@@ -175,7 +175,7 @@ func tried(fs []history.Family) string {
 func running(js []job.RunningJob) []render.Item {
 	out := make([]render.Item, len(js))
 	for i, j := range js {
-		j.Phase = render.OneLine(j.Phase, 80)
+		j.Phase = render.OneLine(j.Phase, maxPhase)
 		out[i] = render.Item{Val: j, Line: fmt.Sprintf("running: %s, %s, %s", j.ID, j.Phase,
 			wording.FormatDuration(math.Round(j.Elapsed)))}
 	}

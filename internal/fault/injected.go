@@ -7,8 +7,8 @@
 //
 // command, if given, must be the process's first argument ("supervise", "call");
 // when is before or after the step takes effect; what is kill (SIGKILL to itself),
-// error (the step reports one) or skip (the step is not done, but reported
-// as done); nth counts the point's steps in this process from 1,
+// hang (the step never ends), error (the step reports one) or skip (the step is not
+// done, but reported as done); nth counts the point's steps in this process from 1,
 // without it every one is meant. A fault that can't be read ends the process. One
 // that is met leaves a file at RATCHET_FAULT_MET.
 package fault
@@ -16,6 +16,7 @@ package fault
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -50,7 +51,8 @@ func parseFault(text string, args []string) fault {
 		f.point, f.when, f.what = parts[0], parts[1], parts[2]
 	}
 
-	known := (f.when == "before" || f.when == "after") && (f.what == "kill" || f.what == "error" || f.what == "skip")
+	known := (f.when == "before" || f.when == "after") && slices.Contains([]string{"kill", "hang", "error", "skip"},
+		f.what)
 	if !known || len(parts) > 5 {
 		fmt.Fprintf(os.Stderr, "RATCHET_FAULT=%s can't be read\n", text)
 		os.Exit(2)
@@ -75,6 +77,9 @@ func At(point string, step func() error) error {
 		if self, err := os.FindProcess(os.Getpid()); err == nil {
 			_ = self.Kill()
 		}
+		select {}
+	}
+	if plan.what == "hang" {
 		select {}
 	}
 	return fmt.Errorf("injected fault %s %s", plan.when, point)

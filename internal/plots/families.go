@@ -51,6 +51,7 @@ func PlotFamilies(series *view.FamilySeries) *Plot {
 	if !series.Exact {
 		foot += " Gains are claims, and run high: each was selected."
 	}
+	foot += describeEarlier(series.Earlier)
 	fields := []render.Field{{Key: "kind", Val: "families"},
 		{Key: "metric", Val: render.MetricText(metric), Line: render.MetricText(metric)}, {Key: "from",
 			Val: series.From}, {Key: "to",

@@ -352,11 +352,21 @@ func describeAudit(a *view.ProgressAudit) string {
 }
 
 func (g *progressGraph) footText() string {
+	text := "A ring is what was kept. Claims of single edits run high, since each was selected; an audit says what is true."
 	if g.progress.Exact {
-		return "A ring is what was kept. Marks on the floor have no value."
+		text = "A ring is what was kept. Marks on the floor have no value."
 	}
 
-	return "A ring is what was kept. Claims of single edits run high, since each was selected; an audit says what is true."
+	return text + describeEarlier(g.progress.Earlier)
+}
+
+// describeEarlier says how many experiments another metric measured, "" for none.
+func describeEarlier(n int) string {
+	if n == 0 {
+		return ""
+	}
+
+	return fmt.Sprintf(" Experiments before x%d were measured by another metric and are left out.", n+1)
 }
 
 // buildAnswer tells in numbers what is drawn.

@@ -335,11 +335,35 @@ func (w *writer) writeChange(x *Change) {
 	}
 
 	if !w.size.Short {
+		spans = append(spans, w.guardSpans(x)...)
+	}
+
+	if !w.size.Short {
 		spans = append(spans, say("; "), recordSpan(Figure, x.ProposedAt, "lines", "", formatLines(x.Added, x.Removed)),
 			say(" in "), recordSpan(Name, x.ProposedAt, "paths", "/paths", formatPaths(x.Paths)))
 	}
 	w.addItem(append(spans, say("; "), recordSpan(Name, x.KeptAt, "commit", "/commit", shortCommit(x.Commit)),
 		say("; "), w.quoteText(x.ProposedAt, "/hypothesis", x.Hypothesis))...)
+}
+
+// guardSpans are the values of a change's guards.
+func (w *writer) guardSpans(change *Change) (spans []Span) {
+	first := 0 // of this change, in the order of Facts.GuardsOfKept
+
+	for i := range w.facts.Kept {
+		if w.facts.Kept[i].N == change.N {
+			break
+		}
+		first += len(w.facts.Kept[i].Guards)
+	}
+
+	for i, guard := range change.Guards {
+		key := fmt.Sprintf("guard.%d.", first+i)
+		spans = append(spans, say("; guard "), nameSpan(key+"name", cleanText(guard.Name, 40)), say(" "),
+			figure(key+"value", wording.FormatValue(guard.Value, "")))
+	}
+
+	return spans
 }
 
 // judgementSpans are the gain and the proof with which a change was kept.

@@ -95,6 +95,15 @@ type Facts struct {
 	causes   []Cause          // of Invalid
 }
 
+// GuardsOfKept are the guards' values of the kept changes that are told, one after another.
+func (f *Facts) GuardsOfKept() (all []rules.GuardValue) {
+	for i := range f.Kept[:min(len(f.Kept), MostKept)] {
+		all = append(all, f.Kept[i].Guards...)
+	}
+
+	return all
+}
+
 // SortByGain sorts kept experiments by the size of their gain, the newest of equals first.
 func SortByGain(xs []history.Experiment) {
 	weight := func(experiment *history.Experiment) float64 {

@@ -8,6 +8,7 @@ import (
 
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
+	"ratchet/internal/research/rules"
 	"ratchet/internal/wording"
 )
 
@@ -242,7 +243,13 @@ func listFormulas() []Formula {
 	sessions := func(f *Facts) []history.Session { return f.Sessions }
 	sources := func(f *Facts) []history.ImportSource { return f.Sources }
 
+	guards := (*Facts).GuardsOfKept
+
 	return []Formula{
+		elementFormula("guard.#.name", "a guard of a kept change", guards,
+			func(x rules.GuardValue) string { return cleanText(x.Name, 40) }),
+		elementFormula("guard.#.value", "run.finished: the median of its values with the candidate", guards,
+			func(x rules.GuardValue) string { return wording.FormatValue(x.Value, "") }),
 		elementFormula("family.#.word", "a word that hypotheses share", tried,
 			func(x history.Family) string { return cleanText(x.Word, 40) }),
 		elementFormula("family.#.tried", "experiments with it, and with none of the words before it", tried,

@@ -146,7 +146,6 @@ func formatResolution(campaign *history.Campaign) string {
 		return ""
 	}
 
-	size := toldMetric(campaign).Words(campaign.Rule.Scale).FormatSize(gain)
-
-	return size + " with " + formatCount(pairs, "pair|pairs")
+	return toldMetric(campaign).Words(campaign.Rule.Scale).FormatSize(gain) + " with " +
+		formatCount(pairs, "pair|pairs")
 }

@@ -24,6 +24,10 @@ func (v Layout) RenderExperiment(detail *view.Detail) []string {
 	if judgement := experiment.Judgement; judgement != nil {
 		facts = append(facts, [2]string{"reason", tools.Line(judgement.Reason)})
 	}
+
+	for _, guard := range experiment.Guards {
+		facts = append(facts, [2]string{"guard " + tools.Line(guard.Name), wording.FormatValue(guard.Value, "")})
+	}
 	facts = append(facts, [2]string{"proof", tools.Line(detail.Proof)},
 		[2]string{"lesson", tools.Line(experiment.Lesson)}, [2]string{"note", tools.Line(experiment.Note)},
 		[2]string{"by",

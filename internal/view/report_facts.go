@@ -87,6 +87,10 @@ func gatherKept(tx *ledger.Tx, facts *report.Facts) error {
 	}
 	facts.SortKept(kept)
 
+	if err := readGuards(tx, &facts.Campaign, kept[:min(len(kept), report.MostKept)]); err != nil {
+		return err
+	}
+
 	for i := range kept {
 		x := report.Change{Experiment: kept[i]}
 		if i < report.MostKept {

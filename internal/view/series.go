@@ -54,6 +54,9 @@ type (
 		From  int `json:"from"`
 		To    int `json:"to"`
 		Total int `json:"total"`
+		// Earlier is how many experiments were measured by another metric: the first ones,
+		// which have no point.
+		Earlier int `json:"earlier,omitempty"`
 	}
 	// ProgressMetric is what is measured.
 	ProgressMetric struct {
@@ -136,6 +139,10 @@ func ReadProgress(ctx context.Context, co *checkout.Checkout, limit int) (*Progr
 				break
 			}
 
+			if n < campaign.MeasuredFrom() {
+				continue
+			}
+
 			experiment, err := tx.Experiment(campaign.Name, n)
 			if err != nil {
 				return err
@@ -169,7 +176,8 @@ func progressOf(campaign *history.Campaign) *Progress {
 
 	progress := &Progress{Campaign: campaign.Name, Metric: describeMetric(m),
 		Exact: campaign.Rule.NoiseKind != research.Noisy, Scale: campaign.Rule.Scale, Standing: campaign.Standing(),
-		Class: campaign.Class, Total: campaign.Experiments, Points: []ProgressPoint{}}
+		Class: campaign.Class, Total: campaign.Experiments, Earlier: campaign.MeasuredFrom() - 1,
+		Points: []ProgressPoint{}}
 	if f := campaign.Finalized(); f != nil && f.Scale == campaign.Rule.Scale {
 		progress.Audit = &ProgressAudit{After: f.Experiments, Gain: f.Gain, Pairs: f.Pairs,
 			Branch: strings.TrimPrefix(f.Branch, "refs/heads/")}
@@ -197,8 +205,9 @@ func describeMetric(m contract.Metric) ProgressMetric {
 	return ProgressMetric{m.Name, m.Unit, m.Better}
 }
 
-// newestExperiments are the campaign and its last experiments, oldest first. They are read
-// a page at a time, so that nobody waits long for the ledger.
+// newestExperiments are the campaign and its last experiments that were measured by the
+// present metric, oldest first. They are read a page at a time, so that nobody waits long
+// for the ledger.
 func newestExperiments(
 	ctx context.Context, co *checkout.Checkout, limit int,
 ) (*history.Campaign, []history.Experiment, error) {
@@ -231,7 +240,9 @@ func newestExperiments(
 	}
 	slices.Reverse(all)
 
-	return campaign, all, nil
+	isEarlier := func(experiment history.Experiment) bool { return experiment.N < campaign.MeasuredFrom() }
+
+	return campaign, slices.DeleteFunc(all, isEarlier), nil
 }
 
 // certificatesFrom are those that ended with experiment from or a later one, oldest first.

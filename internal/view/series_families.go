@@ -19,6 +19,7 @@ type (
 		From     int            `json:"from"`     // experiments that were looked at
 		To       int            `json:"to"`
 		Total    int            `json:"total"`
+		Earlier  int            `json:"earlier,omitempty"` // the first ones, measured by another metric: left out
 	}
 	// FamilyYield is the yield of one family.
 	FamilyYield struct {
@@ -46,7 +47,7 @@ func ReadFamilies(ctx context.Context, co *checkout.Checkout, limit int) (*Famil
 
 	series := &FamilySeries{Campaign: campaign.Name, Metric: describeMetric(m),
 		Exact: campaign.Rule.NoiseKind != research.Noisy, Scale: campaign.Rule.Scale, Families: []FamilyYield{},
-		Total: campaign.Experiments}
+		Total: campaign.Experiments, Earlier: campaign.MeasuredFrom() - 1}
 	if len(xs) == 0 {
 		return series, nil
 	}

@@ -176,6 +176,53 @@ func TestKeptBuilds(t *testing.T) {
 	}
 }
 
+// TestBuildsSeeStartsCaches has builds that list HOME: whatever was kept before, each finds
+// what the start's build left there, and nothing else.
+func TestBuildsSeeStartsCaches(t *testing.T) {
+	t.Parallel()
+
+	const text = "---\nname: tiny\nedit: candidate.sh\nmetric: {name: score, better: lower, noise: deterministic}\n" +
+		"build: 'ls $HOME > seen; touch $HOME/by-$(sed -n 1p candidate.sh | tr -cd a-z0-9)'\n" +
+		"run: sh candidate.sh\nbudget: {wall: 20s, grace: 1s}\n---\n"
+
+	edit := func(n int, expected string) string {
+		return fmt.Sprintf("# edit%d\necho METRIC score=%d; test \"$(cat seen)\" = '%s'\n", n, n, expected)
+	}
+	c := newCalibrated(t, map[string]string{"program.md": text, "candidate.sh": edit(900, "")})
+
+	for n := 899; n > 897; n-- {
+		x := c.judge(edit(n, "by-edit900"))
+		if x.Judgement.Value == nil || *x.Judgement.Value != float64(n) {
+			t.Fatalf("edit %d: its build saw another cache than the start's: %+v", n, x.Judgement)
+		}
+		c.keep(x)
+	}
+}
+
+// TestVersionsAreNewerThanStart has a build that goes by time alone, in whole seconds, and
+// takes what the start's build kept where that is not older than the edited file. In a new
+// workspace a version is made right after the start's build, so only its date tells them apart.
+func TestVersionsAreNewerThanStart(t *testing.T) {
+	t.Parallel()
+
+	const text = "---\nname: tiny\nedit: candidate.sh\nmetric: {name: score, better: lower, noise: deterministic}\n" +
+		"build: '[ \"$(stat -c %Y $HOME/kept.sh)\" -ge $(stat -c %Y candidate.sh) ] || cp candidate.sh $HOME/kept.sh; " +
+		"cp $HOME/kept.sh built.sh'\nrun: \"sh built.sh\"\nbudget: {wall: 20s, grace: 1s}\n---\n"
+
+	score := func(n int) string { return fmt.Sprintf("echo METRIC score=%3d\n", n) }
+	c := newCalibrated(t, map[string]string{"program.md": text, "candidate.sh": score(900)})
+
+	for n := 899; n > 897; n-- {
+		c.must(checkout.RemoveTree(c.workspaceDir()))
+
+		x := c.judge(score(n))
+		if x.Judgement.Value == nil || *x.Judgement.Value != float64(n) {
+			t.Fatalf("an edit that prints %d: %+v", n, x.Judgement)
+		}
+		c.revert(x)
+	}
+}
+
 // TestTimesOfVersions has versions made one right after the other: their files'
 // times are whole seconds, later than the start's build, and each its own.
 func TestTimesOfVersions(t *testing.T) {

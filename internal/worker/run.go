@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"ratchet/internal/checkout"
+	"ratchet/internal/fault"
 	"ratchet/internal/research"
 	"ratchet/internal/research/contract"
 	"ratchet/internal/research/history"
@@ -300,7 +301,12 @@ func (ws *workspace) collectSamples(
 		samples[metric.Name] = contract.SampleFromUsage(metric.From.Kind, metric.Unit, result.Wall, result.CPU,
 			result.MaxRSS)
 	case "file":
-		content, err := readInLayer(layer, checkout.JoinSlash(ws.folder, metric.From.Path))
+		var content []byte
+
+		err := fault.At("run.read", func() (err error) {
+			content, err = readInLayer(layer, checkout.JoinSlash(ws.folder, metric.From.Path))
+			return err
+		})
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			return fmt.Sprintf("the run did not write %s, which holds the metric", metric.From.Path)

@@ -162,8 +162,8 @@ func (r *runner) leaveMachine(run rules.Run) {
 // how long at most.
 func (r *runner) acquireSlot(ctx context.Context, longest time.Duration) (*sandbox.Lock, error) {
 	waiting := func(place int, holder string) {
-		r.owner.reportPhase(fmt.Sprintf("waiting for the machine, place %d, held by %s", place,
-			cmp.Or(strings.TrimSpace(holder), "another run")))
+		r.owner.reportPhase(fmt.Sprintf("waiting for the machine, place %d, held %s", place,
+			cmp.Or(strings.TrimSpace(holder), "by another run")))
 	}
 	var slot *sandbox.Lock
 
@@ -172,8 +172,8 @@ func (r *runner) acquireSlot(ctx context.Context, longest time.Duration) (*sandb
 		return err
 	})
 	if err == nil {
-		err = slot.Write(fmt.Appendf(nil, "%s: campaign %s, pid %d, since %s for at most %s\n", r.Repo.Root(),
-			r.campaign, os.Getpid(), time.Now().UTC().Format(time.TimeOnly+"Z"), longest))
+		err = slot.Write(fmt.Appendf(nil, "since %s for at most %s by %s: campaign %s, pid %d\n",
+			time.Now().UTC().Format(time.TimeOnly+"Z"), longest, r.Repo.Root(), r.campaign, os.Getpid()))
 	}
 
 	return slot, err

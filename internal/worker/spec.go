@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"ratchet/internal/fault"
 	"ratchet/internal/research"
 	"ratchet/internal/research/contract"
 	"ratchet/sandbox"
@@ -58,13 +59,14 @@ func (ws *workspace) commandSpec(built *version, command string, seed uint64, wi
 		CPU:       time.Duration(program.Budget.CPU),
 		Keep:      program.Budget.Output,
 		Scratch:   filepath.Join(scratch, "copy"),
+		Kept:      filepath.Join(ws.dir, "shared"),
 	}, nil
 }
 
 // discardLayers throws a command's own layers away. What is left when ctx ends goes
 // with the job's folder, or before the next job.
 func (ws *workspace) discardLayers(ctx context.Context, spec sandbox.Spec) {
-	ws.removeRunDir(ctx, filepath.Dir(spec.Scratch))
+	_ = fault.At("run.remove", func() error { ws.removeRunDir(ctx, filepath.Dir(spec.Scratch)); return nil })
 }
 
 // listHidden lists what no command of a program may read, though it should lie in

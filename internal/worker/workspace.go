@@ -29,6 +29,7 @@ import (
 //	                 cache/ what its build added to the caches of toolchains; a
 //	                 candidate and the keep commit made of it are one version
 //	times            the time that the latest version's files got
+//	shared/          what was removed from shared memory after runs of tier copies
 //	home/            the mount point of HOME inside a run
 //	runs/<random>/   a command's own layers, thrown away; its worker holds the lock
 //	                 runs/<random>.lock meanwhile

@@ -5,9 +5,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -111,55 +113,100 @@ func readSystemV(kind string) (rows []map[string]string, err error) {
 	return rows, err
 }
 
-// RemoveNew removes what was not there before the run, whose processes are dead, and
-// is nobody else's: no living process has the file open or mapped, none is
-// attached to the segment, made it, or was the last to use it.
-func (s Shared) RemoveNew() error {
+// MoveNew takes away what was not there before the run, whose processes are dead, and
+// is nobody's: no living process has the file open or mapped, none is attached to the
+// segment, made it, or was the last to use it. A program of this user may still have made
+// it, so the content of files and segments is kept in the folder kept, which is made; the
+// messages of queues and the values of semaphores are lost. moved are the kept files.
+func (s Shared) MoveNew(kept string) (moved []string, err error) {
 	now, err := ListShared()
 	if err != nil {
-		return err
+		return nil, err
 	}
 
-	var files []sharedObject
-	var failures []error
+	used, failures := map[string]bool(nil), []error(nil)
 
 	for object := range now {
-		switch {
-		case s[object]:
-		case object.kind == "file":
-			files = append(files, object)
-		default:
-			failures = append(failures, object.removeSystemV())
-		}
-	}
-
-	if len(files) == 0 {
-		return errors.Join(failures...)
-	}
-
-	used := listUsedFiles()
-
-	for _, file := range files {
-		path := filepath.Join(SharedFolder, file.name)
-
-		info, err := os.Lstat(path)
-		if err != nil || !info.Mode().IsRegular() || used[path] { // a run can make files only
+		if s[object] {
 			continue
 		}
 
-		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			failures = append(failures, err)
+		if used == nil {
+			used = listUsedFiles()
+		}
+
+		file, err := object.moveTo(kept, used)
+		if file != "" {
+			moved = append(moved, file)
+		}
+		failures = append(failures, err)
+	}
+	slices.Sort(moved)
+
+	return moved, errors.Join(failures...)
+}
+
+// moveTo takes the object away unless it is some living process's. file is where its
+// content is then, "" for none.
+func (o sharedObject) moveTo(kept string, used map[string]bool) (file string, err error) {
+	if o.kind != "file" {
+		return o.moveSystemV(kept)
+	}
+	path := filepath.Join(SharedFolder, o.name)
+
+	info, err := os.Lstat(path)
+	if err != nil || !info.Mode().IsRegular() || used[path] { // a run can make files only
+		return "", nil
+	}
+
+	if info.Mode().Perm()&0o400 == 0 { // a run may have taken the right to read it
+		_ = os.Chmod(path, 0o600)
+	}
+
+	content, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+
+	if err != nil {
+		return "", err
+	}
+	defer content.Close()
+
+	if info.Size() > 0 {
+		if file, err = o.keep(kept, content); err != nil {
+			return "", err
 		}
 	}
 
-	return errors.Join(failures...)
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return file, err
+	}
+
+	return file, nil
 }
 
-// removeSystemV removes the object unless it is some living process's.
-func (o sharedObject) removeSystemV() error {
+// keep writes the object's content into the folder kept.
+func (o sharedObject) keep(kept string, content io.Reader) (file string, err error) {
+	if err := os.MkdirAll(kept, 0o700); err != nil {
+		return "", err
+	}
+	file = filepath.Join(kept, fmt.Sprintf("%s.%d.%s", o.kind, o.id, o.name))
+
+	made, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return "", err
+	}
+	_, err = io.Copy(made, content)
+
+	return file, errors.Join(err, made.Close())
+}
+
+// moveSystemV is moveTo for System V objects.
+func (o sharedObject) moveSystemV(kept string) (file string, err error) {
 	rows, err := readSystemV(o.kind)
 	if err != nil {
-		return err
+		return "", err
 	}
 
 	id := strconv.FormatUint(o.id, 10)
@@ -170,7 +217,7 @@ func (o sharedObject) removeSystemV() error {
 		}
 
 		if count := row["nattch"]; count != "" && count != "0" || isAlive(row["cpid"]) || isAlive(row["lspid"]) {
-			return nil
+			return "", nil
 		}
 	}
 
@@ -178,6 +225,13 @@ func (o sharedObject) removeSystemV() error {
 
 	switch o.kind {
 	case "shm":
+		if content, err := unix.SysvShmAttach(int(o.id), 0, unix.SHM_RDONLY); err == nil {
+			file, err = o.keep(kept, bytes.NewReader(content))
+			if err := errors.Join(err, unix.SysvShmDetach(content)); err != nil {
+				return "", err
+			}
+		}
+
 		_, _, e = unix.Syscall(unix.SYS_SHMCTL, uintptr(o.id), unix.IPC_RMID, 0)
 	case "msg":
 		_, _, e = unix.Syscall(unix.SYS_MSGCTL, uintptr(o.id), unix.IPC_RMID, 0)
@@ -186,17 +240,17 @@ func (o sharedObject) removeSystemV() error {
 
 		pid, _, _ := unix.Syscall6(unix.SYS_SEMCTL, uintptr(o.id), 0, getPid, 0, 0, 0)
 		if isAlive(strconv.Itoa(int(pid))) {
-			return nil
+			return "", nil
 		}
 
 		_, _, e = unix.Syscall6(unix.SYS_SEMCTL, uintptr(o.id), 0, unix.IPC_RMID, 0, 0, 0)
 	}
 
 	if e != 0 && e != unix.EINVAL && e != unix.EIDRM { // it is gone
-		return fmt.Errorf("remove the System V object %s %d: %w", o.kind, o.id, e)
+		return file, fmt.Errorf("remove the System V object %s %d: %w", o.kind, o.id, e)
 	}
 
-	return nil
+	return file, nil
 }
 
 // isAlive says whether a process of that number lives; "", "0" and "-1" are none.

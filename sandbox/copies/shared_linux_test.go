@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"unsafe"
 
@@ -76,7 +77,7 @@ func makeShared(t *testing.T, isUsed bool) (names []string, isThere func(i int) 
 }
 
 // Only what is new is removed.
-func TestRemoveNew(t *testing.T) {
+func TestMoveNew(t *testing.T) {
 	_, oldIsThere := makeShared(t, true)
 
 	before, err := copies.ListShared()
@@ -86,7 +87,10 @@ func TestRemoveNew(t *testing.T) {
 
 	t.Run("new", func(t *testing.T) {
 		names, isThere := makeShared(t, false)
-		if err := before.RemoveNew(); err != nil {
+
+		kept := t.TempDir()
+		moved, err := before.MoveNew(kept)
+		if err != nil {
 			t.Fatal(err)
 		}
 
@@ -99,11 +103,20 @@ func TestRemoveNew(t *testing.T) {
 				t.Errorf("the old %s was removed", name)
 			}
 		}
+
+		// Another program of this user may have made the file: nothing of it is lost.
+		isKept := func(path string) bool {
+			content, _ := os.ReadFile(path)
+			return filepath.Dir(path) == kept && string(content) == "x"
+		}
+		if !slices.ContainsFunc(moved, isKept) {
+			t.Errorf("the content of the file that was removed is not among %v", moved)
+		}
 	})
 }
 
 // What a living process has open or is attached to is its own.
-func TestRemoveNewSparesTheLiving(t *testing.T) {
+func TestMoveNewSparesTheLiving(t *testing.T) {
 	before, err := copies.ListShared()
 	if err != nil {
 		t.Fatal(err)
@@ -124,7 +137,7 @@ func TestRemoveNewSparesTheLiving(t *testing.T) {
 	}
 	defer unix.SysvShmCtl(id, unix.IPC_RMID, nil)
 
-	if err := before.RemoveNew(); err != nil {
+	if _, err := before.MoveNew(t.TempDir()); err != nil {
 		t.Fatal(err)
 	}
 

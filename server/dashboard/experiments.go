@@ -79,7 +79,9 @@ type (
 		Scale      string            `json:"scale"` // of gains and of detectable: log | linear
 		Detectable float64           `json:"detectable"`
 		// DetectableText is the same in words, "" for nothing.
-		DetectableText string `json:"detectable_text"`
+		DetectableText string             `json:"detectable_text"`
+		Metric         string             `json:"metric"` // that its runs were measured by
+		Guards         []rules.GuardValue `json:"guards,omitempty"`
 	}
 	runDetail struct {
 		Run       int                `json:"run"`
@@ -247,7 +249,12 @@ func detailOf(detail *view.Detail) *experimentDetail {
 		Runs:          make([]runDetail, len(detail.Runs)),
 		Evidence:      append([]rules.Evidence{}, detail.Evidence...),
 		Enforced:      map[string]string{},
+		Metric:        render.Clean(detail.Metric.Name),
 		Unit:          render.Clean(detail.Metric.Unit),
+	}
+
+	for _, guard := range experiment.Guards {
+		out.Guards = append(out.Guards, rules.GuardValue{Name: render.Clean(guard.Name), Value: guard.Value})
 	}
 
 	for i := range detail.Runs {

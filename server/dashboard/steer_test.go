@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"ratchet/internal/checkout"
 	"ratchet/internal/research/history"
 	"ratchet/ledger"
 	"ratchet/server"
@@ -119,6 +120,39 @@ func TestDashboardSteers(t *testing.T) {
 	if text := o.log.String(); !strings.Contains(text, `"tool":"ui steer override","code":"ok"`) ||
 		strings.Contains(text, "I like it") {
 		t.Errorf("the access log says %s", text)
+	}
+}
+
+// Where a person has locked the repository, the page asks for the passphrase, and what is
+// judged or promised needs it.
+func TestDashboardAsksForThePassphrase(t *testing.T) {
+	t.Parallel()
+	c := played(t)
+	o := c.look(server.RolePerson)
+	wantAt(t, o.get("state"), false, "locked")
+
+	lab, err := openLab(t.Context(), c.dir, "test", "1")
+	must(t, err)
+	must(t, checkout.Passphrase(lab).Set("correct horse"))
+	wantAt(t, o.get("state"), true, "locked")
+
+	o.wantRefused(o.ask("POST", "steer", `{"action":"override","id":"x3","confirm":"tiny"}`), 409, "locked",
+		"passphrase")
+	o.wantRefused(o.ask("POST", "steer", `{"action":"override","id":"x3","confirm":"tiny","passphrase":"wrong horse"}`),
+		409, "locked", "passphrase")
+
+	for _, kept := range c.records(history.KindExperimentKept) {
+		if strings.Contains(string(kept.Body), `"overridden"`) {
+			t.Errorf("kept without the passphrase: %s", kept.Body)
+		}
+	}
+
+	must(t, checkout.Passphrase(lab).Set("correct horse")) // a wrong one makes the next wait
+	o.steer(`{"action":"override","id":"x3","confirm":"tiny","passphrase":"correct horse"}`)
+	c.lastRecord(history.KindExperimentKept, `"overridden":"dashboard"`)
+
+	if text := o.log.String(); strings.Contains(text, "correct horse") {
+		t.Error("the access log has the passphrase")
 	}
 }
 

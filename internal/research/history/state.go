@@ -177,6 +177,17 @@ func (c *Campaign) EarlierMetricOf(n int) *contract.Metric {
 	return &was
 }
 
+// MeasuredFrom is the first experiment from which on all were measured by the present metric.
+func (c *Campaign) MeasuredFrom() int {
+	for i := len(c.Earlier) - 1; i >= 0; i-- {
+		if until := c.Earlier[i].Until; c.EarlierMetricOf(until) != nil {
+			return until + 1
+		}
+	}
+
+	return 1
+}
+
 // Experiment is the fold of one experiment's records.
 type Experiment struct {
 	Proposal

@@ -17,6 +17,7 @@ import (
 // Describe is the judgement in one line for m's readers. It never suggests to try the
 // same again.
 func (j Judgement) Describe(m contract.Metric) string {
+	j = j.withExpected()
 	w := formatter{j, m.Words(j.Scale)}
 	switch {
 	case j.Verdict == research.Invalid:
@@ -37,6 +38,7 @@ func (j Judgement) Describe(m contract.Metric) string {
 // DescribeChange is what was measured, without the verdict: the values, and what is known
 // of the change. "" where nothing comparable was measured.
 func (j Judgement) DescribeChange(m contract.Metric) string {
+	j = j.withExpected()
 	w := formatter{j, m.Words(j.Scale)}
 	switch {
 	case j.Verdict == research.Invalid || j.Gain == nil:
@@ -66,6 +68,7 @@ func (j Judgement) FromTo(m contract.Metric) string {
 // ShortChange is what is known of the change in a column: "12 % less", with "expected" in
 // front of what is on trial, and "first look" for a look that claims none; "-" for nothing.
 func (j Judgement) ShortChange(m contract.Metric) string {
+	j = j.withExpected()
 	w := formatter{j, m.Words(j.Scale)}
 	switch {
 	case j.Verdict == research.Invalid || j.Gain == nil:
@@ -103,6 +106,17 @@ func (j Judgement) ShortResult(m contract.Metric) string {
 	default:
 		return values + ", " + words
 	}
+}
+
+// withExpected is j with what is expected of an edit that was run once, as its gain without
+// an interval: one look claims none.
+func (j Judgement) withExpected() Judgement {
+	if j.Gain == nil && j.Claim != nil && j.Value != nil {
+		expected := newScale(j.Scale, j.State.Better).Gain(-j.Claim.Gain)
+		j.Gain = &research.Interval{Mid: expected, Lo: expected, Hi: expected}
+	}
+
+	return j
 }
 
 // isFirstLook says that the candidate was run once and dropped: too little for a claim.
@@ -176,7 +190,7 @@ func (w formatter) valuesChange() wording.Change {
 
 // measuredGain is the gain that the two values make by themselves.
 func (w formatter) measuredGain() (gain float64, ok bool) {
-	scale := metricScale{Name: w.Scale, better: w.words.Better}
+	scale := newScale(w.Scale, w.words.Better)
 	if w.Value == nil || w.Baseline == nil || w.Scale == LogScale && (*w.Value <= 0 || *w.Baseline <= 0) {
 		return 0, false
 	}
@@ -248,9 +262,12 @@ func (w formatter) plainVerdict() string {
 // describeTrial is the judgement of an edit that is kept for what is expected of it.
 func (w formatter) describeTrial() string {
 	words := "on trial: " + w.trialChange()
-	if w.Gain.Lo > 0 {
+	switch {
+	case w.Gain.Lo == w.Gain.Hi:
+		words += ", after one run: single runs differ by " + w.spread()
+	case w.Gain.Lo > 0:
 		words += ", not proven yet"
-	} else {
+	default:
 		words += ", not shown: single runs differ by " + w.spread()
 	}
 
@@ -283,7 +300,7 @@ func (w formatter) leastGain() float64 {
 		return 0
 	}
 
-	return metricScale{Name: w.Scale, better: w.words.Better}.Gain(-w.State.Auto.Rope)
+	return newScale(w.Scale, w.words.Better).Gain(-w.State.Auto.Rope)
 }
 
 // spread is by how much single runs differ.
@@ -297,6 +314,10 @@ func (w formatter) describeFirstLook() string {
 		head = "looks worse"
 	case research.Equivalent:
 		head = "no difference seen"
+	case research.Inconclusive:
+		if measured, ok := w.measuredGain(); ok && measured < -math.Abs(w.Noise) {
+			head = "looks worse"
+		}
 	}
 
 	words := head + " (first look)"

@@ -96,6 +96,7 @@ function facts(x, s) {
     ["expected", x.expect], ["idea", x.idea && h("a", { href: link("ideas"), text: String(x.idea) })], ["session", x.session],
     ["proposed", x.proposed_at && time(x.proposed_at)], ["judged", x.judged_at && time(x.judged_at)],
     ["result", x.gain_text],
+    ...(x.guards || []).map((g) => ["guard " + g.name, number(g.value)]),
     ["edit", "+" + (x.added || 0) + " −" + (x.removed || 0) + " lines in " + (x.files || []).join(", ")],
     ["candidate", commit(x.candidate)], ["compared with", commit(x.parent)], ["kept as", commit(x.commit)]]));
 }
@@ -104,7 +105,7 @@ function runs(x, s) {
   const all = x.runs || [];
   if (all.length === 0) return panel("Runs", {}, h("p", { class: "quiet", text: "No run has ended yet." }));
   const gpu = all.some((r) => r.gpu);
-  const metric = s.campaign.metric.name;
+  const metric = x.metric;
   const heads = ["run", "for", "version", metric, "time", "CPU", "memory", gpu && "GPU", "ended"].filter(Boolean);
   const body = h("tbody");
   keyed(body, all, (r) => h("tr", { class: r.void ? "void" : "" },
