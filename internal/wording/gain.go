@@ -8,13 +8,6 @@ import (
 	"ratchet/internal/research"
 )
 
-// The scales of gains besides research.LogScale and research.LinearScale: numbers of
-// things, and shares of them from 0 to 1. Differences of both are amounts.
-const (
-	CountScale = "count"
-	ShareScale = "share"
-)
-
 // Metric is what the words about a metric's values depend on. Its methods are the only
 // writer of values, changes and noise: every view uses them.
 //
@@ -205,12 +198,12 @@ func (m Metric) formatGainNumbers(from *float64, gain research.Interval) (mid, l
 	switch {
 	case m.Scale != research.LogScale:
 		digits = 6
-		if m.Scale == ShareScale {
+		if m.Scale == research.ShareScale && m.Unit != "points" {
 			change.Mid, change.Lo, change.Hi = 100*change.Mid, 100*change.Lo, 100*change.Hi
 			m.Unit = "points"
 		}
 
-		if m.Scale == CountScale && way == "less" {
+		if m.Scale == research.CountScale && way == "less" {
 			way = "fewer"
 		}
 	case way == "less" && change.Mid > .99 || way == "more" && change.Mid > 1:
@@ -248,7 +241,7 @@ func (m Metric) unitOf(number string) string {
 
 // formatAmount is a number with the unit of differences.
 func (m Metric) formatAmount(v float64) string {
-	if m.Scale == ShareScale {
+	if m.Scale == research.ShareScale && m.Unit != "points" {
 		v, m.Unit = 100*v, "points"
 	}
 

@@ -14,8 +14,8 @@ var (
 	lower  = wording.Metric{Name: "cpu_ms", Better: research.Lower, Scale: research.LogScale}
 	higher = wording.Metric{Name: "rps", Unit: "req/s", Better: research.Higher, Scale: research.LogScale}
 	amount = wording.Metric{Name: "delta", Unit: "ms", Better: research.Lower, Scale: research.LinearScale}
-	count  = wording.Metric{Name: "failures", Better: research.Lower, Scale: wording.CountScale}
-	share  = wording.Metric{Name: "accuracy", Better: research.Higher, Scale: wording.ShareScale}
+	count  = wording.Metric{Name: "failures", Better: research.Lower, Scale: research.CountScale}
+	share  = wording.Metric{Name: "accuracy", Better: research.Higher, Scale: research.ShareScale}
 	inPct  = wording.Metric{Name: "coverage", Unit: "%", Better: research.Higher, Scale: research.LogScale}
 )
 
@@ -54,6 +54,8 @@ func TestFormatChange(t *testing.T) {
 		{share, .52, .56, between(.04, .01, .07), "accuracy 0.52 → 0.56, 4 points more (90 %: 1..7)"},
 		{share, .52, .51, exactly(-.01), "accuracy 0.52 → 0.51, 1 point less"},
 		{inPct, 52, 56, between(4./52, 1./52, 7./52), "coverage 52 → 56 %, 4 points more (90 %: 1..7)"},
+		{wording.Metric{Name: "coverage", Unit: "%", Better: research.Higher, Scale: research.ShareScale}, 52, 56,
+			between(4, 1, 7), "coverage 52 → 56 %, 4 points more (90 %: 1..7)"},
 		// Equal ones, and such that only more digits tell apart.
 		{lower, 81, 81, exactly(0), "cpu_ms 81 → 81, no change"},
 		{lower, 1.0000001, 1.0000002, exactly(-1e-7), "cpu_ms 1.0000001 → 1.0000002, 0.00001 % more"},
