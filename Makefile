@@ -26,8 +26,13 @@ export CGO_CFLAGS ?= -O2 -g -Wno-deprecated-declarations
 TRIALS ?= 200
 CLIENT_RUN ?= 75s
 RIDERS ?= 8
+# The benchmarks of examples/field to play, by commas, and the share of their 40 edits a campaign.
+FIELD ?= all
+FIELD_SCALE ?= 1
+FIELD_MINUTES ?= 60
+FIELD_OUT ?= $(CURDIR)/docs/evidence-field.jsonl
 
-.PHONY: help build man example-report completions snapshot listing bundle test cover long race lint vuln fuzz bench growth demo image install crash hooks abuse clients conformance load grown linear nights bounds riders evidence-wordfreq gpu-test ui-test clean
+.PHONY: help build man example-report completions snapshot listing bundle test cover long race lint vuln fuzz bench growth demo image install crash hooks abuse clients conformance load grown linear nights bounds riders field evidence-wordfreq gpu-test ui-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -35,13 +40,17 @@ help: ## list the targets
 build: ## build bin/ratchet
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/ratchet
 
-test: ## the suite in its short form, every test of it (6 to 7 minutes on 2 cores)
+test: ## the suite in its quick form, for every edit: what it leaves out says what proves the like, and is run by make check
 	$(GO) vet ./...
 	$(GO) test -short -timeout 40m ./...
 
+check: ## the suite in its short form, every test of it, as CI runs it (6 to 7 minutes on 2 cores)
+	$(GO) vet ./...
+	RATCHET_TEST_CI=1 $(GO) test -short -timeout 40m ./...
+
 cover: ## hold what share of each package its own tests cover, short form (TestFaults is left out: it fails the writes of coverage, too)
 	@mkdir -p bin
-	bash -o pipefail -c '$(GO) test -short -cover -skip "^TestFaults$$" -timeout 40m $$($(GO) list ./... | grep -v /cmd/ratchet) | tee $(BIN).cover.log'
+	RATCHET_TEST_CI=1 bash -o pipefail -c '$(GO) test -short -cover -skip "^TestFaults$$" -timeout 40m $$($(GO) list ./... | grep -v /cmd/ratchet) | tee $(BIN).cover.log'
 	$(GO) run ./internal/house/cover < $(BIN).cover.log
 
 long: ## the suite in its long form: every repetition, story, kind and user (10 to 15 minutes)
@@ -132,6 +141,9 @@ bounds: ## the decision rule's bounds at their full width: every rule in 201 nig
 
 riders: ## RIDERS noisy campaigns with 10 useless keeps and 4 gains each, finalized: how many of both are left (10 minutes)
 	$(GO) test ./cmd/ratchet -run '^TestRiders$$' -count 1 -v -timeout 2h -parallel 2 -riders $(RIDERS)
+
+field: ## verdicts against the truth on eight real benchmarks (FIELD=go,c some of them, FIELD_SCALE=.1 fewer edits), quiet and beside a load, in at most FIELD_MINUTES; remakes their lines of docs/evidence-field.jsonl
+	$(GO) test ./cmd/ratchet -run '^(TestField|TestFieldEditsAreTrue)$$' -count 1 -v -timeout 6h -args -field $(FIELD) -field-scale $(FIELD_SCALE) -field-minutes $(FIELD_MINUTES) -field-out $(FIELD_OUT)
 
 evidence-wordfreq: ## measure useless edits of examples/wordfreq under a load that comes and goes; remakes docs/evidence-wordfreq.jsonl
 	rm -f docs/evidence-wordfreq.jsonl

@@ -81,12 +81,12 @@ func (s *Spec) writableOutside(links *linkReader) []string {
 }
 
 // existingHidden lists what exists of Hidden, without links.
-func (s *Spec) existingHidden() []string {
+func (s *Spec) existingHidden(links *linkReader) []string {
 	var paths []string
 
 	for _, path := range s.Hidden {
-		path, err := filepath.EvalSymlinks(path)
-		if err == nil && path != "/" && !slices.Contains(paths, path) {
+		path, ok := links.follow(path)
+		if ok && !slices.Contains(paths, path) {
 			paths = append(paths, path)
 		}
 	}
@@ -96,21 +96,21 @@ func (s *Spec) existingHidden() []string {
 
 // hiddenOutside lists what must be hidden of the host's: not what is shown by its
 // own name. Where an overlay lies on top of it, it is hidden already.
-func (s *Spec) hiddenOutside() []string {
-	return slices.DeleteFunc(s.existingHidden(), func(path string) bool {
+func (s *Spec) hiddenOutside(links *linkReader) []string {
+	return slices.DeleteFunc(s.existingHidden(links), func(path string) bool {
 		view, _ := s.findView(path, len(s.Views))
 		return view >= 0 && s.Tier != Copies || slices.Contains(s.Shown, path)
 	})
 }
 
 // hiddenIn lists what a bind must not show of what lies in it, relative to it.
-func (s *Spec) hiddenIn(b Bind) (rels []string) {
-	from, err := filepath.EvalSymlinks(b.From)
-	if err != nil || !s.Confined {
+func (s *Spec) hiddenIn(b Bind, links *linkReader) (rels []string) {
+	from, ok := links.follow(b.From)
+	if !ok || !s.Confined {
 		return nil
 	}
 
-	for _, path := range s.existingHidden() {
+	for _, path := range s.existingHidden(links) {
 		if rel, ok := cutRoot(from, path); ok && rel != "" {
 			rels = append(rels, rel)
 		}

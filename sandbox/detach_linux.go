@@ -87,7 +87,7 @@ func startDetached(plan *stage.Plan, log, ready *os.File) (pid int, err error) {
 	defer null.Close()
 
 	process, err := os.StartProcess("/proc/self/exe", []string{stage.Name},
-		&os.ProcAttr{Env: []string{}, Files: []*os.File{null, log, log, theirs, ready}})
+		&os.ProcAttr{Env: stageEnvironment(), Files: []*os.File{null, log, log, theirs, ready}})
 	theirs.Close() // else the end of a stage that says nothing would not be seen
 
 	if err != nil {

@@ -46,7 +46,7 @@ func runCopies(ctx context.Context, spec Spec) (Result, error) {
 
 	if spec.Confined {
 		links := newLinkReader()
-		plan.Confine, plan.Unread = true, spec.hiddenOutside()
+		plan.Confine, plan.Unread = true, spec.hiddenOutside(links)
 		plan.Writable = append(append(spec.writableOutside(links), dir), copies.SharedFolder)
 		plan.Readable = []string{"/proc"}
 
@@ -128,9 +128,10 @@ func (s *Spec) copyViews() []copies.View {
 }
 
 func (s *Spec) copyBinds() []copies.Bind {
-	binds := make([]copies.Bind, len(s.Binds))
+	binds, links := make([]copies.Bind, len(s.Binds)), newLinkReader()
+
 	for i, b := range s.Binds {
-		binds[i] = copies.Bind{From: b.From, To: b.To, Omit: s.hiddenIn(b)}
+		binds[i] = copies.Bind{From: b.From, To: b.To, Omit: s.hiddenIn(b, links)}
 	}
 
 	return binds

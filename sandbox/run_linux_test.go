@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"ratchet/internal/research"
+	"ratchet/internal/testform"
 	"ratchet/sandbox"
 	"ratchet/sandbox/layers"
 )
@@ -424,7 +425,7 @@ func TestUnprivileged(t *testing.T) {
 	c := exec.Command(self, fmt.Sprintf("-test.short=%v", testing.Short()),
 		"-test.run=^Test(Run(Outcome|Deadline|Attacks|View|Carry)|Detect|Confined|Privileges|Network|Abuse|Budgets|Promises)", fmt.Sprintf("-test.v=%v", testing.Verbose()), fmt.Sprintf("-abuse.trials=%d", *abuseTrials), fmt.Sprintf("-abuse.table=%v", *abuseTable), "-test.timeout=2h")
 	c.Dir = dir
-	c.Env = []string{"TMPDIR=" + dir, "PATH=" + os.Getenv("PATH")}
+	c.Env = []string{"TMPDIR=" + dir, "PATH=" + os.Getenv("PATH"), testform.CI + "=" + os.Getenv(testform.CI)}
 	c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 
 	out, err := c.CombinedOutput()

@@ -110,17 +110,23 @@ func (s *Spec) makePlan() (plan *stage.Plan, points string, err error) {
 		}
 	}
 
+	links := newLinkReader()
+
 	for _, b := range s.Binds {
-		if err := s.planBind(plan, b, points); err != nil {
+		if err := s.planBind(plan, b, points, links); err != nil {
 			return nil, points, err
 		}
+	}
+
+	if err := addPointLayers(plan, points); err != nil {
+		return nil, points, err
 	}
 
 	if !s.Confined {
 		return plan, points, nil
 	}
 
-	return plan, points, s.planRoot(plan, points)
+	return plan, points, s.planRoot(plan, points, links)
 }
 
 // planView plans to mount the view of that index.
@@ -132,11 +138,6 @@ func (s *Spec) planView(plan *stage.Plan, index int, view View, points string) e
 		return err
 	}
 
-	layer := filepath.Join(points, strconv.Itoa(index))
-	if err := os.Mkdir(layer, 0o755); err != nil {
-		return err
-	}
-
 	if view.Upper != "" {
 		if err := layers.MakeUpper(view.Upper, view.Work, view.Lower); err != nil {
 			return err
@@ -145,14 +146,41 @@ func (s *Spec) planView(plan *stage.Plan, index int, view View, points string) e
 
 	plan.Views = append(plan.Views, stage.View{
 		Root: view.Root, Upper: view.Upper, Work: view.Work, Inside: inside,
-		Lower: append(slices.Clone(view.Lower), layer),
+		Lower: slices.Clone(view.Lower),
 	})
 
 	return nil
 }
 
+// addPointLayers adds the layers in points to the views for which there is one. A
+// view that has fewer layers than an overlay needs gets an empty one.
+func addPointLayers(plan *stage.Plan, points string) error {
+	for i := range plan.Views {
+		view, layer := &plan.Views[i], filepath.Join(points, strconv.Itoa(i))
+
+		least := 1
+		if view.Upper == "" {
+			least = 2
+		}
+
+		_, err := os.Stat(layer)
+		if len(view.Lower) < least && errors.Is(err, fs.ErrNotExist) {
+			err = os.Mkdir(layer, 0o755)
+		}
+
+		switch {
+		case err == nil:
+			view.Lower = append(view.Lower, layer)
+		case !errors.Is(err, fs.ErrNotExist):
+			return err
+		}
+	}
+
+	return nil
+}
+
 // planBind plans to mount what is carried, and nothing over what of it is hidden.
-func (s *Spec) planBind(plan *stage.Plan, bind Bind, points string) error {
+func (s *Spec) planBind(plan *stage.Plan, bind Bind, points string, links *linkReader) error {
 	fi, err := os.Stat(bind.From)
 	if err != nil {
 		return err
@@ -173,7 +201,7 @@ func (s *Spec) planBind(plan *stage.Plan, bind Bind, points string) error {
 
 	plan.Binds = append(plan.Binds, stage.Bind{From: bind.From, To: bind.To, Inside: inside})
 
-	for _, rel := range s.hiddenIn(bind) {
+	for _, rel := range s.hiddenIn(bind, links) {
 		fi, err := os.Stat(filepath.Join(bind.From, rel))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue

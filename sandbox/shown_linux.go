@@ -8,91 +8,15 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"ratchet/sandbox/stage"
 )
 
-// maxLinks is how many links may lead from one to the next, as in the kernel.
-const maxLinks = 40
-
-// linkReader follows links, and remembers which paths are none: those of a run
-// have most of their folders in common.
-type linkReader struct {
-	plain map[string]bool
-	links map[string]string // that were followed, and their targets
-}
-
-func newLinkReader() *linkReader {
-	return &linkReader{plain: map[string]bool{}, links: map[string]string{}}
-}
-
-// follow returns an absolute path without links; ok is false where it leads nowhere.
-func (r *linkReader) follow(path string) (real string, ok bool) {
-	rest, hops := strings.Split(filepath.Clean(path), "/"), 0
-
-	for len(rest) > 0 {
-		name := rest[0]
-		rest = rest[1:]
-
-		switch name {
-		case "", ".":
-			continue
-		case "..":
-			real = parentFolder(real)
-			continue
-		}
-
-		next := real + "/" + name
-		if r.plain[next] {
-			real = next
-			continue
-		}
-
-		target, err := os.Readlink(next)
-		if errors.Is(err, syscall.EINVAL) { // no link
-			r.plain[next] = true
-			real = next
-
-			continue
-		}
-
-		if hops++; err != nil || hops > maxLinks {
-			return "", false
-		}
-
-		r.links[next] = target
-
-		if filepath.IsAbs(target) {
-			real = ""
-		}
-
-		rest = append(strings.Split(target, "/"), rest...)
-	}
-
-	return real, real != ""
-}
-
-// parentFolder is the folder of a path, "" for what lies in the root.
-func parentFolder(path string) string {
-	if i := strings.LastIndexByte(path, '/'); i > 0 {
-		return path[:i]
-	}
-
-	return ""
-}
-
 // planRoot plans what the run sees in a root of its own; points is an existing
 // folder of ours.
-func (s *Spec) planRoot(plan *stage.Plan, points string) error {
-	plan.Confine, plan.Root = true, filepath.Join(points, "root")
-	private := filepath.Join(points, "private")
+func (s *Spec) planRoot(plan *stage.Plan, points string, links *linkReader) error {
+	plan.Confine, plan.Root = true, points // what lies in it is open when the root is mounted on it
 
-	if err := errors.Join(os.Mkdir(plan.Root, 0o755), os.Mkdir(private, 0o755)); err != nil {
-		return err
-	}
-
-	links := newLinkReader()
 	covers := s.listShown(links)
 
 	// Folders for temporary files of the run's own.
@@ -102,7 +26,7 @@ func (s *Spec) planRoot(plan *stage.Plan, points string) error {
 			continue
 		}
 
-		from := filepath.Join(private, strconv.Itoa(i))
+		from := filepath.Join(points, "private-"+strconv.Itoa(i))
 		if err := errors.Join(os.Mkdir(from, 0o700), os.Chmod(from, 0o777|fs.ModeSticky)); err != nil {
 			return err
 		}
@@ -119,7 +43,7 @@ func (s *Spec) planRoot(plan *stage.Plan, points string) error {
 		covers = append(covers, stage.Cover{Path: path, From: path})
 	}
 
-	for _, path := range s.hiddenOutside() {
+	for _, path := range s.hiddenOutside(links) {
 		covers = append(covers, stage.Cover{Path: path})
 	}
 

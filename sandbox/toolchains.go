@@ -2,11 +2,12 @@ package sandbox
 
 import (
 	"bytes"
-	"io"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 )
 
 // Toolchains lists what commands need that are found by the environment env and lie
@@ -16,7 +17,7 @@ import (
 // home, and of what lies in except, nothing is listed whole. The list is sorted, and
 // none of it lies in another.
 func Toolchains(env []string, home string, commands, except []string) []string {
-	search := toolchainSearch{home: home, except: except, seen: map[string]bool{}}
+	search := newToolchainSearch(home, except)
 
 	for _, variable := range env {
 		name, value, _ := strings.Cut(variable, "=")
@@ -57,10 +58,31 @@ func Toolchains(env []string, home string, commands, except []string) []string {
 
 // toolchainSearch is what a search for toolchains has found.
 type toolchainSearch struct {
-	home   string
-	except []string
-	found  []string
-	seen   map[string]bool // commands that were looked at
+	except   []string // what lies in these is seen another way, or must not be
+	shared   []string // more than one thing lies in each of these
+	links    *linkReader
+	found    []string
+	commands map[string]bool // that were looked at
+	alone    map[string]bool // folders without links whose commands are added one by one
+}
+
+func newToolchainSearch(home string, except []string) *toolchainSearch {
+	search := &toolchainSearch{
+		except:   slices.Concat(SystemFolders(), except, privateFolders()),
+		shared:   slices.Clone(except),
+		links:    newLinkReader(),
+		commands: map[string]bool{},
+		alone:    map[string]bool{},
+	}
+
+	if home != "" {
+		for _, name := range []string{"", ".local", ".local/share", ".local/state", ".config", ".cache", ".claude",
+			".codex", ".gemini", ".cursor", ".copilot"} {
+			search.shared = append(search.shared, filepath.Join(home, name))
+		}
+	}
+
+	return search
 }
 
 // addFolder adds what a variable names.
@@ -74,27 +96,21 @@ func (t *toolchainSearch) addFolder(path string) {
 // runs see or must see another way, and what lies in a folder of which they have
 // their own.
 func (t *toolchainSearch) resolve(path string) (real string, ok bool) {
-	real, err := filepath.EvalSymlinks(path)
-	if err != nil || !filepath.IsAbs(path) {
+	if !filepath.IsAbs(path) {
 		return "", false
 	}
 
-	return real, !isInAny(slices.Concat(SystemFolders(), t.except, privateFolders()), real)
+	if real, ok = t.links.follow(path); !ok {
+		return "", false
+	}
+
+	return real, !isInAny(t.except, real)
 }
 
 // isShared says whether more than one thing lies in a folder: in home, in what
 // home or an exception lies in, and in the usual places of a home.
 func (t *toolchainSearch) isShared(folder string) bool {
-	shared := slices.Clone(t.except)
-
-	if t.home != "" {
-		for _, name := range []string{"", ".local", ".local/share", ".local/state", ".config", ".cache", ".claude",
-			".codex", ".gemini", ".cursor", ".copilot"} {
-			shared = append(shared, filepath.Join(t.home, name))
-		}
-	}
-
-	return folder == "/" || slices.ContainsFunc(shared,
+	return folder == "/" || slices.ContainsFunc(t.shared,
 		func(path string) bool { return isInAny([]string{folder}, path) })
 }
 
@@ -105,12 +121,17 @@ func (t *toolchainSearch) addCommands(folder string) {
 		return // what lies there leads nowhere else
 	}
 
-	if real, ok := t.resolve(folder); ok && !t.isShared(real) {
+	real, ok := t.resolve(folder)
+	if ok && !t.isShared(real) {
 		t.found = append(t.found, folder, t.installation(real))
 	}
 
 	entries, _ := os.ReadDir(folder)
 	for _, e := range entries {
+		if real != "" && e.Type().IsRegular() {
+			t.links.plain[real+"/"+e.Name()] = true
+		}
+
 		t.addCommand(filepath.Join(folder, e.Name()))
 	}
 }
@@ -135,14 +156,14 @@ func (t *toolchainSearch) installation(folder string) string {
 // addCommand adds where a command leads that lies in a folder which is no system's:
 // by links, or to its interpreter.
 func (t *toolchainSearch) addCommand(path string) {
-	if t.seen[path] || !filepath.IsAbs(path) {
+	if t.commands[path] || !filepath.IsAbs(path) {
 		return
 	}
 
-	t.seen[path] = true
+	t.commands[path] = true
 
-	real, err := filepath.EvalSymlinks(path)
-	if err != nil {
+	real, ok := t.links.follow(path)
+	if !ok {
 		return
 	}
 
@@ -150,20 +171,39 @@ func (t *toolchainSearch) addCommand(path string) {
 		return
 	}
 
-	for _, place := range []string{path, real} {
-		folder, ok := t.resolve(filepath.Dir(place))
+	t.addPlace(path)
 
-		switch {
-		case !ok:
-		case t.isShared(folder) || t.installation(folder) == folder:
-			t.found = append(t.found, place)
-		default:
-			t.found = append(t.found, t.installation(folder))
-		}
+	if real != path {
+		t.addPlace(real)
 	}
 
 	if interpreter := readInterpreter(real); interpreter != "" {
 		t.addCommand(interpreter)
+	}
+}
+
+// addPlace adds a command's installation, or the command alone where its folder
+// belongs to none. What is said of one folder is found out once.
+func (t *toolchainSearch) addPlace(command string) {
+	folder, ok := t.resolve(filepath.Dir(command))
+	if !ok {
+		return
+	}
+
+	isAlone, known := t.alone[folder]
+	if !known {
+		whole := t.installation(folder)
+
+		isAlone = whole == folder || t.isShared(folder)
+		if !isAlone {
+			t.found = append(t.found, whole)
+		}
+
+		t.alone[folder] = isAlone
+	}
+
+	if isAlone {
+		t.found = append(t.found, command)
 	}
 }
 
@@ -172,16 +212,17 @@ func (t *toolchainSearch) addCommand(path string) {
 func readInterpreter(path string) string {
 	const longestLine = 256 // bytes that the kernel reads
 
-	file, err := os.Open(path)
+	// Of an *os.File, the runtime would first try to wait for each of hundreds.
+	file, err := syscall.Open(path, syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
 	if err != nil {
 		return ""
 	}
-	defer file.Close()
+	defer syscall.Close(file)
 
 	head := make([]byte, longestLine)
 
-	n, err := io.ReadFull(file, head)
-	if err != nil && n == 0 {
+	n, err := syscall.Read(file, head)
+	if err != nil || n <= 0 {
 		return ""
 	}
 
@@ -196,4 +237,73 @@ func readInterpreter(path string) string {
 	}
 
 	return words[0]
+}
+
+// maxLinks is how many links may lead from one to the next, as in the kernel.
+const maxLinks = 40
+
+// linkReader follows links, and remembers which paths are none: those of a run, or of
+// a search, have most of their folders in common.
+type linkReader struct {
+	plain map[string]bool
+	links map[string]string // that were followed, and their targets
+}
+
+func newLinkReader() *linkReader {
+	return &linkReader{plain: map[string]bool{}, links: map[string]string{}}
+}
+
+// follow returns an absolute path without links; ok is false where it leads nowhere.
+func (r *linkReader) follow(path string) (real string, ok bool) {
+	rest, hops := strings.Split(filepath.Clean(path), "/"), 0
+
+	for len(rest) > 0 {
+		name := rest[0]
+		rest = rest[1:]
+
+		switch name {
+		case "", ".":
+			continue
+		case "..":
+			real = parentFolder(real)
+			continue
+		}
+
+		next := real + "/" + name
+		if r.plain[next] {
+			real = next
+			continue
+		}
+
+		target, err := os.Readlink(next)
+		if errors.Is(err, syscall.EINVAL) { // no link
+			r.plain[next] = true
+			real = next
+
+			continue
+		}
+
+		if hops++; err != nil || hops > maxLinks {
+			return "", false
+		}
+
+		r.links[next] = target
+
+		if filepath.IsAbs(target) {
+			real = ""
+		}
+
+		rest = append(strings.Split(target, "/"), rest...)
+	}
+
+	return real, real != ""
+}
+
+// parentFolder is the folder of a path, "" for what lies in the root.
+func parentFolder(path string) string {
+	if i := strings.LastIndexByte(path, '/'); i > 0 {
+		return path[:i]
+	}
+
+	return ""
 }

@@ -89,6 +89,46 @@ func TestFindToolchains(t *testing.T) {
 	}
 }
 
+// A search finds what is there at its time, not what an earlier one of the process found.
+func TestToolchainsChange(t *testing.T) {
+	dir, err := os.MkdirTemp("/dev/shm", "sandbox-test-")
+	if err != nil {
+		t.Skip(err)
+	}
+	defer os.RemoveAll(dir)
+
+	env := []string{"PATH=" + dir + "/path"}
+	find := func() []string { return sandbox.Toolchains(env, "/nowhere", nil, nil) }
+
+	for _, step := range []struct {
+		name   string
+		change func() error
+		want   []string
+	}{
+		{"no folder", func() error { return nil }, nil},
+		{"a folder", func() error { return os.Mkdir(dir+"/path", 0o755) }, []string{dir + "/path"}},
+		{"a script in it", func() error {
+			return errors.Join(os.MkdirAll(dir+"/one/bin", 0o755), os.MkdirAll(dir+"/two/bin", 0o755),
+				os.WriteFile(dir+"/one/bin/run", nil, 0o755), os.WriteFile(dir+"/two/bin/run", nil, 0o755),
+				os.WriteFile(dir+"/path/command", []byte("#!"+dir+"/one/bin/run\n"), 0o755))
+		}, []string{dir + "/one", dir + "/path"}},
+		{"the script written anew", func() error {
+			return os.WriteFile(dir+"/path/command", []byte("#!"+dir+"/two/bin/run\n"), 0o755)
+		}, []string{dir + "/path", dir + "/two"}},
+		{"a link in its place", func() error {
+			return errors.Join(os.Remove(dir+"/path/command"), os.Symlink("../one/bin/run", dir+"/path/command"))
+		}, []string{dir + "/one", dir + "/path"}},
+	} {
+		if err := step.change(); err != nil {
+			t.Fatal(err)
+		}
+
+		if d := cmp.Diff(step.want, find()); d != "" {
+			t.Errorf("%s: %s", step.name, d)
+		}
+	}
+}
+
 // makeExecutable gives every file in dir the right to be executed.
 func makeExecutable(t *testing.T, dir string) {
 	t.Helper()

@@ -3,10 +3,10 @@ package tools
 import (
 	"ratchet/internal/render"
 	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
 	"ratchet/internal/research/history"
 	"ratchet/internal/research/rules"
 	"ratchet/internal/view"
-	"ratchet/internal/wording"
 )
 
 // BriefFacts is what a brief says, in the words of every view, each one line
@@ -47,24 +47,40 @@ func texts(f render.Field) []string {
 }
 
 // RowFacts is an experiment in a table: its texts as every table has them, "-"
-// where there is no gain or value.
+// where there is no change or value.
 type RowFacts struct {
-	Verdict           research.Verdict // "" while it runs
-	Status            string           // with how far a keep is proven
-	Gain, Value, Idea string           // Idea: its hypothesis, one line, whole
+	Verdict research.Verdict // "" while it runs
+	Status  string           // with how far a keep is proven
+	Values  string           // the incumbent's and the candidate's
+	Change  string           // between them
+	Range   string           // interval of the change, "" for none
+	Result  string           // all three, in one text
+	Idea    string           // its hypothesis, one line, whole
 }
 
-// FactsOfRow are x's.
-func FactsOfRow(experiment *history.Experiment) RowFacts {
-	f := RowFacts{Status: string(experiment.Status), Gain: "-", Value: "-", Idea: Line(experiment.Hypothesis)}
+// FactsOfRow are the experiment's in a campaign of that metric.
+func FactsOfRow(experiment *history.Experiment, metric contract.Metric) RowFacts {
+	f := RowFacts{Status: string(experiment.Status), Values: "-", Change: "-", Result: "-",
+		Idea: Line(experiment.Hypothesis)}
+	if experiment.Under != nil {
+		metric = *experiment.Under
+	}
+
 	if experiment.Proof != "" {
 		f.Status += " (" + experiment.Proof + ")"
 	}
 
 	if j := experiment.Judgement; j != nil {
-		f.Verdict, f.Gain, f.Value = j.Verdict, wording.FormatBareGain(j.Gain, j.Scale), render.FormatOptional(j.Value)
-		if experiment.Under != nil && j.Value != nil {
-			f.Value += " " + Line(experiment.Under.Name)
+		f.Verdict, f.Change, f.Range, f.Result = j.Verdict, j.ShortChange(metric), j.ShortRange(metric),
+			j.ShortResult(metric)
+
+		if values := j.FromTo(metric); values != "" {
+			f.Values = values
+		}
+
+		if experiment.Under != nil && f.Values != "-" {
+			f.Values += " " + Line(experiment.Under.Name)
+			f.Result += " of " + Line(experiment.Under.Name)
 		}
 	}
 
@@ -74,17 +90,12 @@ func FactsOfRow(experiment *history.Experiment) RowFacts {
 // Line is Clean text as one line, however long.
 func Line(s string) string { return render.OneLine(s, 1<<20) }
 
-// GainOf is a gain with its interval in words, "" if j has none.
-func GainOf(verdict *rules.Judgement) string {
-	if verdict == nil || verdict.Gain == nil {
+// FoundOf is a judgement in words, "" for none and for an invalid one, whose reason says
+// it.
+func FoundOf(verdict *rules.Judgement, metric contract.Metric) string {
+	if verdict == nil || verdict.Verdict == research.Invalid {
 		return ""
 	}
 
-	s := wording.FormatBareGain(verdict.Gain, verdict.Scale)
-	if verdict.Gain.Lo < verdict.Gain.Hi {
-		s += ", 90% interval " + wording.FormatBareGain(&research.Interval{Mid: verdict.Gain.Lo},
-			verdict.Scale) + " to " + wording.FormatBareGain(&research.Interval{Mid: verdict.Gain.Hi}, verdict.Scale)
-	}
-
-	return s
+	return Line(verdict.Describe(metric))
 }

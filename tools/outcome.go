@@ -56,13 +56,7 @@ func RenderOutcome(outcome *job.Outcome) render.Answer {
 	fields = append(fields, guardValues(outcome.Guards)...)
 
 	if outcome.Gain != nil {
-		field := render.Field{Key: "gain", Val: outcome.Gain}
-		if outcome.Finding == "" { // which has it in words
-			field.Line = fmt.Sprintf("gain: %.4g (90%% interval %.4g to %.4g; positive is better)", outcome.Gain.Mid,
-				outcome.Gain.Lo, outcome.Gain.Hi)
-		}
-
-		fields = append(fields, field)
+		fields = append(fields, render.Field{Key: "gain", Val: outcome.Gain}) // the finding has it in words
 	}
 
 	if outcome.Reason == "" { // which is the whole finding of an invalid run
@@ -73,7 +67,10 @@ func RenderOutcome(outcome *job.Outcome) render.Answer {
 	fields = append(fields, render.DataText("output_excerpt", outcome.Excerpt)...)
 	fields = append(fields, render.SampleList("samples", "samples", outcome.Samples)...)
 	fields = append(fields, render.SampleList("paired_samples", "paired with", outcome.Paired)...)
-	fields = append(fields, render.MetricValue("noise", "noise of one run: ", outcome.Noise, ""))
+
+	if outcome.Noise != nil { // likewise
+		fields = append(fields, render.Field{Key: "noise", Val: *outcome.Noise})
+	}
 
 	fields = append(fields, whileRunning(outcome)...)
 	if outcome.Decided != "" {

@@ -8,6 +8,7 @@ import (
 	"ratchet/internal/job"
 	"ratchet/internal/render"
 	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
 	"ratchet/internal/research/history"
 	"ratchet/internal/research/rules"
 	"ratchet/internal/view"
@@ -43,7 +44,7 @@ func renderBrief(b *view.Brief, limit int) (a render.Answer, told []int) {
 		{Key: "counts", Val: counts(campaign), Line: counts(campaign)},
 		{Key: "running", List: running(b.Running), Min: 1},
 		render.ShortFact("tried", "tried of late: ", tried(b.Families)),
-		{Key: "rows", List: recent(b.Recent), Min: 3},
+		{Key: "rows", List: recent(b.Recent, metric), Min: 3},
 		lessonList(b.Lessons, 200),
 		ideaList(b.Ideas, 160),
 		{Key: "contract", List: render.LineItems(contractLines(&campaign.Program)), Min: 3},
@@ -183,10 +184,10 @@ func running(js []job.RunningJob) []render.Item {
 }
 
 // recent is the last experiments, under a heading that goes when they do.
-func recent(xs []history.Experiment) []render.Item {
+func recent(xs []history.Experiment, metric contract.Metric) []render.Item {
 	out := make([]render.Item, len(xs))
 	for i := range xs {
-		out[i] = rowOf(&xs[i], 80)
+		out[i] = rowOf(&xs[i], metric, 80)
 		if i == 0 {
 			out[0].Line = rowHead + "\n" + out[0].Line
 		}
@@ -259,7 +260,8 @@ func RenderDetail(detail *view.Detail, limit int) render.Answer {
 		render.Field{Key: "files",
 			List: render.PrefixItems(fmt.Sprintf("changed (+%d -%d): ", experiment.Added, experiment.Removed),
 				detail.Files), Min: 1},
-		render.Field{Key: "runs", List: runRows(detail.Runs, detail.Metric.Name), Min: 2},
+		render.Field{Key: "runs", List: runRows(detail.Runs, detail.Metric.Name), Min: 2, Noun: "run",
+			More: fmt.Sprintf(`read_log{view:"experiment",query:"%d",limit:%d}`, experiment.N, maxBytes)},
 		render.Field{Key: "diff", Str: strings.TrimRight(render.Clean(detail.Diff), "\n"), Min: 300})
 
 	return render.BuildAnswer(limit, append(fields, render.NextStep(detailNext(experiment)))...)
@@ -272,26 +274,18 @@ func judgement(verdict *rules.Judgement, detail *view.Detail) []render.Field {
 
 	fields := []render.Field{{Key: "verdict", Val: verdict.Verdict, Line: "verdict: " + string(verdict.Verdict)},
 		render.MetricValue("value", "value: ", verdict.Value, detail.Metric.Unit)}
-	if detail.Exact { // two raw numbers of a noisy metric only look comparable
+	if verdict.Verdict != research.Invalid {
 		fields = append(fields, render.MetricValue("incumbent_value", "the incumbent's: ", verdict.Baseline,
-			detail.Metric.Unit))
+			detail.Metric.Unit),
+			render.Field{Line: render.OneLine(verdict.Describe(detail.Metric), render.MaxText)})
 	}
 
 	if verdict.Gain != nil {
-		line := "gain: " + wording.FormatBareGain(verdict.Gain, verdict.Scale)
-		if verdict.Gain.Lo < verdict.Gain.Hi {
-			line += fmt.Sprintf(" (90%% interval %s to %s)",
-				wording.FormatBareGain(&research.Interval{Mid: verdict.Gain.Lo}, verdict.Scale),
-				wording.FormatBareGain(&research.Interval{Mid: verdict.Gain.Hi}, verdict.Scale))
-		}
-		fields = append(fields, render.Field{Key: "gain", Val: verdict.Gain, Line: line})
+		fields = append(fields, render.Field{Key: "gain", Val: verdict.Gain})
 	}
 
 	if verdict.Detectable > 0 {
-		fields = append(fields, render.Field{Key: "detectable", Val: verdict.Detectable,
-			Line: "smallest gain it could have shown: " +
-				wording.FormatBareGain(&research.Interval{Mid: verdict.Detectable},
-					verdict.Scale)})
+		fields = append(fields, render.Field{Key: "detectable", Val: verdict.Detectable})
 	}
 
 	return append(fields, render.Field{Key: "reason", Str: render.OneLine(verdict.Reason, 600), Prefix: "reason: ",

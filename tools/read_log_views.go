@@ -8,10 +8,10 @@ import (
 	"ratchet/internal/job"
 	"ratchet/internal/render"
 	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
 	"ratchet/internal/research/history"
 	"ratchet/internal/research/rules"
 	"ratchet/internal/view"
-	"ratchet/internal/wording"
 )
 
 // logOut is every key that a view may have.
@@ -54,6 +54,7 @@ type logOut struct {
 	Commit      string            `json:"commit"`
 	Files       []string          `json:"files"`
 	Runs        []runRow          `json:"runs"`
+	RunsLeftOut int               `json:"runs_left_out"` // that the answer has no room for
 	Diff        string            `json:"diff"`
 	ID          research.JobID    `json:"id"`
 	Output      string            `json:"output"`
@@ -79,17 +80,15 @@ type row struct {
 	Hypothesis string             `json:"hypothesis"`
 }
 
-// rowOf is an experiment's row, its hypothesis cut to n bytes.
-func rowOf(experiment *history.Experiment, n int) render.Item {
+// rowOf is an experiment's row in a campaign of that metric, its hypothesis cut to n bytes.
+func rowOf(experiment *history.Experiment, metric contract.Metric, n int) render.Item {
 	r := row{N: experiment.N, Status: experiment.Status, Proof: experiment.Proof,
 		Guards: experiment.Guards, Hypothesis: render.OneLine(experiment.Hypothesis, n)}
-	gain := "-"
 
 	if j := experiment.Judgement; j != nil {
 		r.Verdict, r.Value = j.Verdict, j.Value
 		if j.Gain != nil {
 			r.Gain = &j.Gain.Mid
-			gain = wording.FormatBareGain(j.Gain, j.Scale)
 		}
 	}
 
@@ -103,16 +102,15 @@ func rowOf(experiment *history.Experiment, n int) render.Item {
 		status += " (" + r.Proof + ")"
 	}
 
-	value := render.FormatOptional(r.Value)
 	if experiment.Under != nil && r.Value != nil {
 		r.Metric = render.OneLine(experiment.Under.Name, 40)
-		value += " " + r.Metric
 	}
 
-	return render.Item{Val: r, Line: fmt.Sprintf("%d %s %s %s %s %s", r.N, verdict, status, gain, value, r.Hypothesis)}
+	return render.Item{Val: r, Line: fmt.Sprintf("%d %s %s | %s | %s", r.N, verdict, status,
+		FactsOfRow(experiment, metric).Result, r.Hypothesis)}
 }
 
-const rowHead = "n verdict status gain value hypothesis"
+const rowHead = "n verdict status | from → to, change (90 %) | hypothesis"
 
 // table is a page of experiments, newest first.
 func table(ctx context.Context, l *checkout.Checkout, in logIn) (render.Answer, error) {
@@ -130,7 +128,7 @@ func table(ctx context.Context, l *checkout.Checkout, in logIn) (render.Answer, 
 func RenderTable(page *view.Page, query string) render.Answer {
 	rows := render.Field{Key: "rows", List: make([]render.Item, len(page.Experiments))}
 	for i := range page.Experiments {
-		rows.List[i] = rowOf(&page.Experiments[i], 72)
+		rows.List[i] = rowOf(&page.Experiments[i], page.Metric, 72)
 	}
 
 	title := rowHead

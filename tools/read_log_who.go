@@ -95,8 +95,9 @@ func (r *sessionRow) predictions(p history.Predictions) string {
 	}
 	r.Predicted, r.Expected, r.Found, r.Missed = p.N, mean(p.Expected), mean(p.Found), mean(p.Missed)
 
-	return fmt.Sprintf("; %s: expected %+.3g %% on average, found %+.3g %%, off by %.3g %%, %d were gains",
-		wording.Count(p.N, "prediction"), *r.Expected, *r.Found, *r.Missed, p.Gains)
+	return fmt.Sprintf("; %s: expected a gain of %s on average, found %s, off by %s, %d were gains",
+		wording.Count(p.N, "prediction"), wording.FormatShare(*r.Expected/100), wording.FormatShare(*r.Found/100),
+		wording.FormatShare(*r.Missed/100), p.Gains)
 }
 
 // now is what the session does, in words.

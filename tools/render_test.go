@@ -69,7 +69,7 @@ func TestMeasurementShowsItsSamples(t *testing.T) {
 func TestOneCycleIsTerse(t *testing.T) {
 	run := tools.RenderOutcome(&job.Outcome{Status: "done", ID: "x117", Experiment: 117, Verdict: research.Improved,
 		Value: ptr(812.25), Unit: "ns", Gain: &research.Interval{Mid: 0.099, Lo: 0.081, Hi: 0.116},
-		Finding: "improved: 9.9 % (90 %: 8.1..11.6), 6 pairs, E = 40 against 20 needed",
+		Finding: "better: ns_per_op 901.5 → 812.25 ns, 9.9 % less (90 %: 8.1..11.6), 6 pairs, E = 40 against 20 needed",
 		Left:    &checkout.Left{Experiments: 83, Hours: 6.2},
 		Next:    "keep{}, or revert{lesson} if it is not worth its lines"})
 	kept := tools.RenderKept(&lab.KeptAnswer{Experiment: 117, Commit: "4f0c7b1a9", Branch: "ratchet/sort-speed",

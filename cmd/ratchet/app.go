@@ -110,7 +110,7 @@ func rootCommand(cli *app) *cobra.Command {
 		acceptCommand(cli), overrideCommand(cli), lockCommand(cli), abandonCommand(cli), gcCommand(cli),
 		simulateCommand(cli), versionCommand(cli),
 	)
-	cmd.AddCommand(uiCommand(cli), noteCommand(cli))
+	cmd.AddCommand(uiCommand(cli), noteCommand(cli), measureCommand(cli))
 	cmd.AddCommand(buildCommands(cli)...)
 	complete(cli, cmd)
 

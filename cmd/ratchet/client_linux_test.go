@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"ratchet/internal/research"
 )
 
 // site is a repository in a temporary folder, in an isolated home.
@@ -252,11 +254,13 @@ type answer struct {
 	Experiment int      `json:"experiment"`
 	Verdict    string   `json:"verdict"`
 	Value      *float64 `json:"value"`
-	Reason     string   `json:"reason"`
-	SavedAs    string   `json:"saved_as"`
-	Commit     string   `json:"commit"`
-	Next       string   `json:"next"`
-	Error      *struct {
+
+	Gain    *research.Interval `json:"gain"` // positive is better
+	Reason  string             `json:"reason"`
+	SavedAs string             `json:"saved_as"`
+	Commit  string             `json:"commit"`
+	Next    string             `json:"next"`
+	Error   *struct {
 		Code    string `json:"code"`
 		Message string `json:"message"`
 	} `json:"error"`

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"ratchet/internal/scripted"
+	"ratchet/internal/testform"
 	"ratchet/prompts"
 )
 
@@ -107,6 +108,7 @@ func TestClients(t *testing.T) {
 
 // TestClient is the short form: one experiment by the first client that is installed.
 func TestClient(t *testing.T) {
+	testform.SkipQuick(t, "TestWireCampaign speaks the protocol by hand")
 	t.Parallel()
 	all := agents()
 

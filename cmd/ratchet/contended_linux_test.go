@@ -3,11 +3,14 @@ package main_test
 import (
 	"os/exec"
 	"testing"
+
+	"ratchet/internal/testform"
 )
 
 // Load from outside can't change a deterministic number: a pair that it
 // disturbed is not made again, and it is recorded that it was disturbed.
 func TestContendedDeterministicPairs(t *testing.T) {
+	testform.SkipQuick(t, "loop.txtar pairs nothing that is deterministic")
 	s := newSite(t)
 	s.write("bench.sh", "sleep 0.3\n"+repoFiles["bench.sh"])
 	s.sh("git", "commit", "-qam", "a slower benchmark")

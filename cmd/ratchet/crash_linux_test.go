@@ -19,6 +19,7 @@ import (
 
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
+	"ratchet/internal/testform"
 	"ratchet/ledger"
 )
 
@@ -39,6 +40,7 @@ const (
 // Every acknowledged answer is noted outside and must be in the ledger at the
 // end of a round, and the whole site sound.
 func TestCrashCampaign(t *testing.T) {
+	testform.SkipQuick(t, "TestKillServer and TestKillWorker kill, TestFaults at the points of a run and a keep")
 	t.Parallel()
 
 	most := *crashKills

@@ -8,10 +8,12 @@ import (
 	"testing"
 
 	"ratchet/examples"
+	"ratchet/internal/testform"
 )
 
 // The whole script of the deterministic example, by the real binary in an empty home.
 func TestDemo(t *testing.T) {
+	testform.SkipQuick(t, "make demo plays one, and internal/demo: TestPlayWithRightAnswers")
 	x, err := examples.Load("artifact-size")
 	if err != nil {
 		t.Fatal(err)

@@ -15,7 +15,8 @@ import (
 
 func doctorCommand(cli *app) *cobra.Command {
 	var canary, agents bool
-	var clear string
+	var clear, record string
+	var runs int
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "try the program once, and tell what is missing, what this machine confines, how noisy the metric is",
@@ -38,11 +39,21 @@ func doctorCommand(cli *app) *cobra.Command {
 				return err
 			}
 			p := cli.progress("trying the program", "")
-			health, err := worker.Doctor(cmd.Context(), co, canary, p.Say)
+			request := worker.DoctorRequest{Canary: canary, Say: p.Say}
+			if record != "" {
+				request.Record = runs
+			}
+			health, err := worker.Doctor(cmd.Context(), co, request)
 			p.End()
 
 			if err != nil {
 				return err
+			}
+
+			if health.Stream != "" {
+				if err := writeFile(record, []byte(health.Stream)); err != nil {
+					return err
+				}
 			}
 
 			err = cli.emit(health, func(w io.Writer) { printHealth(w, health) })
@@ -56,6 +67,9 @@ func doctorCommand(cli *app) *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&canary, "canary", false,
 		"also plant candidates that must not pass (a copy, a slowed one, two forgers), and show what the gate says")
+	cmd.Flags().StringVar(&record, "record", "",
+		"also make --runs runs, and write their values to this file, for `ratchet simulate --streams`")
+	cmd.Flags().IntVar(&runs, "runs", 100, "how many runs --record makes")
 	cmd.Flags().BoolVar(&agents, "clients", false,
 		"list the coding agents that Ratchet is installed in, and whether it answers there; nothing else")
 	cmd.Flags().StringVar(&clear, "clear-gpu", "", "take the GPU of this UUID out of quarantine, and do nothing else")
@@ -98,6 +112,10 @@ func printHealth(out io.Writer, health *worker.Health) {
 
 	if health.Problem == "" {
 		fmt.Fprintln(out, health.Finding)
+
+		if health.Advice != "" {
+			fmt.Fprintln(out, health.Advice)
+		}
 
 		for _, k := range health.Canaries {
 			held := "held"

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"ratchet/internal/testform"
 )
 
 var allFaults = flag.Bool("faults", false,
@@ -91,8 +93,12 @@ func TestFaults(t *testing.T) {
 		}
 
 		for i, hits := range stories(*allFaults) {
-			if testing.Short() && i >= 2 {
+			if testing.Short() && i >= 2 || testform.IsQuick() && i >= 1 {
 				break // those hold most of the points
+			}
+
+			if testform.IsQuick() { // a death in a run, and one in a keep
+				maps.DeleteFunc(hits, func(step string, _ moment) bool { return step != "shorten" && step != "keep" })
 			}
 
 			t.Run(fmt.Sprintf("%s %d", how, i), func(t *testing.T) {
@@ -150,7 +156,8 @@ func TestMutants(t *testing.T) {
 	for _, m := range moments {
 		if strings.HasSuffix(m.point, ".sync") || m.step == "start" && m.point == "supervisor.ready" || seen[m.point] ||
 			m.point == "supervisor.spawn" && !*allFaults || // that one waits for 15 s
-			testing.Short() && !slices.Contains(shortMutants, m.point) {
+			testing.Short() && !slices.Contains(shortMutants, m.point) ||
+			testform.IsQuick() && m.point != shortMutants[0] {
 			continue
 		}
 		seen[m.point] = !*allFaults

@@ -77,7 +77,7 @@ top of the campaign's budget; --dry-run says how many. A finalize that was kille
 	}
 	flags := cmd.Flags()
 	flags.IntVar(&req.Pairs, "pairs", 0,
-		fmt.Sprintf("at most so many pairs in a comparison of the ablation; more of them tell smaller gains from none (default %d)", rules.AblationPairs))
+		fmt.Sprintf("at most so many pairs in a comparison of the ablation; more of them tell smaller gains from none (default %d, more where runs are short)", rules.SparingAblationPairs))
 	flags.BoolVar(&req.NoAblation, "no-ablation", false, "leave everything in that was kept")
 	flags.BoolVar(&req.Stack, "stack", false, "a commit for each change, measured against the one before")
 	flags.BoolVar(&req.DryRun, "dry-run", false, "only say what would be done, and what it costs")
@@ -137,8 +137,8 @@ No decision rests on these runs, so the figure is unbiased whatever led to the i
 			return cli.emit(outcome, func(w io.Writer) { fmt.Fprintln(w, outcome.Finding) })
 		},
 	}
-	cmd.Flags().IntVar(&pairs, "pairs", 0, fmt.Sprintf("how many (default %d; 2 of a deterministic metric)",
-		rules.AuditPairs))
+	cmd.Flags().IntVar(&pairs, "pairs", 0, fmt.Sprintf("how many (default %d, more where runs are short; 2 of a deterministic metric)",
+		rules.SparingAuditPairs))
 
 	return cmd
 }

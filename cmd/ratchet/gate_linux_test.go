@@ -23,8 +23,8 @@ func (s *site) gated() *gate {
 	if err := os.MkdirAll(filepath.Dir(g.path), 0o777); err != nil {
 		s.t.Fatal(err)
 	}
-	s.write("bench.sh", strings.Replace(s.read("bench.sh"), "sleep 2;",
-		`until test -e "$HOME/gate/open"; do sleep 0.02; done;`, 1))
+	s.write("bench.sh", strings.Replace(s.read("bench.sh"), "sleep 2 ;;",
+		`until test -e "$HOME/gate/open"; do sleep 0.02; done ;;`, 1))
 	s.write("program.md", strings.Replace(s.read("program.md"), "run:", "reads: [~/gate]\nrun:", 1))
 	s.sh("git", "commit", "-qam", "a gate")
 

@@ -20,6 +20,7 @@ import (
 
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
+	"ratchet/internal/testform"
 	"ratchet/ledger"
 )
 
@@ -30,6 +31,7 @@ var growth = flag.String("growth", "",
 // and tells, at each size, what a cycle and every read view cost and how many
 // bytes the agent gets. What must not grow are the bytes; times are printed.
 func TestGrowth(t *testing.T) {
+	testform.SkipQuick(t, "it compares sizes, and server/dashboard and internal/view answer")
 	sizes, trials := "0,300", 2
 	if testing.Short() {
 		trials = 1

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"ratchet/internal/testform"
 )
 
 // hookAnswer is what a client reads from a hook.
@@ -57,6 +59,7 @@ func (s *site) holds(a hookAnswer, words string) {
 
 // TestHookHoldsWhileThereIsWork tells a campaign from the hook's point of view.
 func TestHookHoldsWhileThereIsWork(t *testing.T) {
+	testform.SkipQuick(t, "TestHookLetsGo asks the same hook")
 	t.Parallel()
 	s := newSite(t)
 	s.holds(s.hook(s.event("")), "") // no campaign
@@ -174,6 +177,7 @@ func TestHookLetsGo(t *testing.T) {
 // TestHookKnowsItsClient: another client's agent in the same checkout, which
 // does something else there, may stop.
 func TestHookKnowsItsClient(t *testing.T) {
+	testform.SkipQuick(t, "TestHookLetsGo asks the same hook")
 	t.Parallel()
 	s := newSite(t)
 	c := s.connect()

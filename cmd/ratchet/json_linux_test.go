@@ -53,6 +53,7 @@ func TestEveryCommandSpeaksJSON(t *testing.T) {
 		"lock":     {{args: "", exit: 3}, {args: "--off", exit: 3}},
 		"log":      {{args: ""}, {args: "fox"}, {args: "--imported"}, {args: "--limit=-1", exit: 2}},
 		"mcp":      {{args: "", not: true, in: `{"jsonrpc":"2.0","id":1,"method":"ping"}` + "\n"}},
+		"measure":  {{args: "--runs 2"}, {args: "--runs 101", exit: 2}},
 		"note":     {{args: "be quick", exit: 2}, {args: "", exit: 2}},
 		"notify":   {{args: ""}, {args: "test", exit: 3}, {args: "allow", exit: 3}, {args: "test nonsense", exit: 2}},
 		"override": {{args: "", exit: 3}},

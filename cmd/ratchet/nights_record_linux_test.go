@@ -55,7 +55,7 @@ func TestRecordWordfreq(t *testing.T) {
 	c.calibrated()
 	r := rand.New(rand.NewPCG(60, 1))
 
-	stop := competingLoad(r.Uint64())
+	stop := competingLoad(r.Uint64(), 2)
 	defer stop()
 	start := s.read("wordcount.go")
 	note := func(line simulate.Recorded) {
@@ -249,9 +249,9 @@ func renamed(decls []string, seed uint64, n int) []string {
 	}
 }
 
-// competingLoad keeps one or two CPUs busy in blocks of 5 to 20 seconds, with
-// breaks of the same length, until stop is called.
-func competingLoad(seed uint64) (stop func()) {
+// competingLoad keeps CPUs busy, one to most of them, in blocks of 5 to 20 seconds,
+// with breaks of the same length, until stop is called.
+func competingLoad(seed uint64, most int) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	r := rand.New(rand.NewPCG(seed, 3))
 	var done sync.WaitGroup
@@ -259,7 +259,7 @@ func competingLoad(seed uint64) (stop func()) {
 		for busy := false; ctx.Err() == nil; busy = !busy {
 			block, end := context.WithTimeout(ctx, time.Duration(5+r.IntN(16))*time.Second)
 			if busy {
-				for range 1 + r.IntN(2) { // each ends with the block, and by itself
+				for range 1 + r.IntN(most) { // each ends with the block, and by itself
 					done.Go(func() {
 						_ = exec.CommandContext(block, "sh", "-c",
 							"i=0; while [ $i -lt 200000000 ]; do i=$((i+1)); done").Run()

@@ -26,6 +26,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"ratchet/internal/notify/send"
+	"ratchet/internal/testform"
 )
 
 // notifying is a site whose program has these keys more.
@@ -210,7 +211,7 @@ func TestNoticesArrive(t *testing.T) {
 	s.until("the topic has it", func() bool { return len(topic.all()) == 1 })
 
 	if r := topic.all()[0]; r.header.Get("Authorization") != "Bearer tk_s3cret" || !strings.HasPrefix(r.body,
-		"experiment 1 is the new best of shrink: improved: 81 → 6 bytes") {
+		"experiment 1 is the new best of shrink: better: size 81 → 6 bytes") {
 		t.Errorf("%v %s", r.header, r.body)
 	}
 	s.until("the queue is empty", func() bool {
@@ -237,6 +238,7 @@ func TestNoticesArrive(t *testing.T) {
 // TestTellerIsKilled: a process that dies with a message on its way is followed
 // by another, which sends it again with the same id; nothing else is repeated.
 func TestTellerIsKilled(t *testing.T) {
+	testform.SkipQuick(t, "TestNoticesArrive sends again what was refused")
 	t.Parallel()
 	reached, leave := make(chan bool, 10), make(chan bool)
 	hook := receive(t, func(n int, _ http.ResponseWriter, r *http.Request) {
@@ -286,6 +288,7 @@ func TestTellerIsKilled(t *testing.T) {
 // TestOneTeller: of many processes that are started at once one stays, and each
 // message comes once.
 func TestOneTeller(t *testing.T) {
+	testform.SkipQuick(t, "TestNoticesArrive has one")
 	t.Parallel()
 	hook := receive(t, func(int, http.ResponseWriter, *http.Request) {})
 	s := notifying(t, "notify: {webhook: "+hook.URL+"}\n")
@@ -394,6 +397,7 @@ func TestNothingIsToldUnasked(t *testing.T) {
 // TestNoticesOfANight: what a night can come to, told to a command; and a
 // program that tells nobody starts no process.
 func TestNoticesOfANight(t *testing.T) {
+	testform.SkipQuick(t, "TestNoticesArrive, and internal/notify: TestVisible")
 	t.Parallel()
 	keeps := 6
 	if testing.Short() {
@@ -436,9 +440,9 @@ func TestNoticesOfANight(t *testing.T) {
 	}
 	// The budget may be told to be spent before the last experiment is kept.
 	size := len("short ")*(8-keeps) + 1
-	if s := told(); !strings.Contains(s, fmt.Sprintf("%d edits kept; size %d bytes, 81 bytes at the start", keeps,
+	if s := told(); !strings.Contains(s, fmt.Sprintf("%d edits kept; size 81 → %d bytes, ", keeps,
 		size)) &&
-		!strings.Contains(s, fmt.Sprintf("%d edits kept; size %d bytes, 81 bytes at the start", keeps-1,
+		!strings.Contains(s, fmt.Sprintf("%d edits kept; size 81 → %d bytes, ", keeps-1,
 			size+len("short "))) {
 		t.Errorf("what it came to:\n%s", s)
 	}
@@ -612,6 +616,7 @@ func TestHooks(t *testing.T) {
 
 // TestHooksThatMisbehave lose nothing, outlive nothing and flood nobody.
 func TestHooksThatMisbehave(t *testing.T) {
+	testform.SkipQuick(t, "TestHooks keeps the contract, internal/notify: TestHooksRunAroundAnExperiment")
 	t.Parallel()
 	s := hooking(t, "")
 	n := 0
@@ -687,6 +692,7 @@ func TestHooksThatMisbehave(t *testing.T) {
 
 // TestHooksDecideAuto: hooks run where the verdict decides, inside the call.
 func TestHooksDecideAuto(t *testing.T) {
+	testform.SkipQuick(t, "TestHooks keeps the contract, decide_auto.txtar decides")
 	t.Parallel()
 	s := hooking(t, "decide: auto\n")
 	s.write("work.txt", "short\n")

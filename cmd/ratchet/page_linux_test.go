@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"ratchet/internal/testform"
+
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
@@ -41,7 +43,12 @@ func TestPage(t *testing.T) {
 		{"keyboard", testKeyboard}, {"live", testLive}, {"roles", testRoles}, {"a chain", testChain},
 		{"before a campaign", testBefore}, {"comes back", testComesBack}, {"steers", testSteers},
 	} {
-		t.Run(c.name, func(t *testing.T) { c.test(t, b, d) })
+		t.Run(c.name, func(t *testing.T) {
+			if c.name != "opens" && c.name != "hostile text" {
+				testform.SkipQuick(t, "server/dashboard answers what the page asks")
+			}
+			c.test(t, b, d)
+		})
 	}
 
 	if !t.Failed() {

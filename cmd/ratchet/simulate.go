@@ -12,16 +12,32 @@ import (
 
 func simulateCommand(cli *app) *cobra.Command {
 	var s simulate.Study
+	var field simulate.FieldStudy
 	cmd := &cobra.Command{
 		Use:   "simulate",
 		Short: "play whole virtual nights by Ratchet's rules and by other tools', and print what each is worth",
 		Long: "Plays nights of proposed edits with known true effects on virtual machines with known noise, by Ratchet's own\n" +
 			"rules and by eleven that other tools use, on the same proposals. Prints docs/evidence.md, or with --cell or\n" +
-			"--rule the tables of what they select. Nothing on this machine is read, but for the recordings of real runs\n" +
-			"that --recordings names, and nothing is written.",
+			"--rule the tables of what they select. With --streams the noise is that of recorded values (ratchet measure\n" +
+			"--record writes such a file), and only search: auto is compared with the others. Nothing on this machine is\n" +
+			"read, but for the recordings that --recordings and --streams name, and nothing is written.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			p := cli.progress("playing", "nights")
+			if field.Folder != "" {
+				field.Nights, field.Seed, field.Played = s.Nights, s.Seed, p.Step
+				fields, err := field.Run(cmd.Context())
+				p.End()
+
+				if err != nil {
+					return err
+				}
+
+				return cli.emit(simulate.FieldReport{Streams: fields}, func(out io.Writer) {
+					fmt.Fprint(out, simulate.RenderMachines(fields))
+				})
+			}
+
 			s.Played = p.Step
 			report, err := s.Run(cmd.Context())
 			p.End()
@@ -50,6 +66,11 @@ func simulateCommand(cli *app) *cobra.Command {
 	cmd.Flags().StringVar(&s.Cell, "cell", "",
 		"only cells whose name contains this, such as \"late-stage\" or \"null, drift\"")
 	cmd.Flags().StringVar(&s.Rule, "rule", "", "of Ratchet's rules only this one: auto or certify")
+	cmd.Flags().StringVar(&field.Folder, "streams", "",
+		"folder of recorded values, to play the rule on that noise: .tsv files with a column value, or one number a line")
+	cmd.Flags().BoolVar(&field.Models, "models", false, "with --streams: play the noise models too")
+	cmd.Flags().Float64Var(&field.Error, "error", 0,
+		"with --streams: go on until the gain over the best peer is known to this standard error, up to 2,000 nights")
 	cmd.Flags().StringVar(&s.Recordings, "recordings", "",
 		"folder with "+simulate.NightsFile+" and "+simulate.WordfreqFile+", to show them in the document too")
 

@@ -13,6 +13,7 @@ import (
 
 	"ratchet/internal/research"
 	"ratchet/internal/research/rules"
+	"ratchet/internal/testform"
 	"ratchet/ledger"
 	"ratchet/sandbox"
 )
@@ -55,6 +56,10 @@ func TestSuspend(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			if testing.Short() && c.program != "" {
 				t.Skip("make crash tries the other commands")
+			}
+
+			if c.name == "always" {
+				testform.SkipQuick(t, "the machine sleeps once")
 			}
 			t.Parallel()
 
@@ -103,6 +108,7 @@ func TestSuspend(t *testing.T) {
 // A worker is dead and its number belongs to another process: the job is
 // lost, and nobody signals the other one.
 func TestReusedProcessNumber(t *testing.T) {
+	testform.SkipQuick(t, "TestStaleLocks")
 	t.Parallel()
 	s := newSite(t)
 

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"ratchet/internal/research"
+	"ratchet/internal/testform"
 	"ratchet/ledger"
 )
 
@@ -88,6 +89,7 @@ func TestWorkerEndsWithItsCampaign(t *testing.T) {
 // The worker's program is replaced, its home vanishes, it is killed while it has no
 // job: the next experiment is like any other.
 func TestWorkerStaysNoLongerThanItMay(t *testing.T) {
+	testform.SkipQuick(t, "internal/host: TestStayingWorkerExitsWhenIdle and the like")
 	t.Parallel()
 	s := newSite(t)
 	s.other = filepath.Join(t.TempDir(), "ratchet")
@@ -181,6 +183,7 @@ true
 
 // A run in a worker that has done other jobs sees what it sees in a new one.
 func TestRunsSeeNothingOfEarlierJobs(t *testing.T) {
+	testform.SkipQuick(t, "internal/host: TestStayingWorkerIsLikeANewOne")
 	t.Parallel()
 	s := newSite(t)
 	s.write("bench.sh", repoFiles["bench.sh"]+nosy)

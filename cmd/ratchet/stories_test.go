@@ -10,16 +10,21 @@ import (
 	"sync"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"ratchet/internal/testform"
 )
 
 // condition answers what scripts ask for beyond testscript's own conditions:
 //
 //	[root]     this process is root's
 //	[mounts]   it may mount in a mount namespace of its own
+//	[quick]    these are the few minutes of make test; make check tells the rest
 func condition(name string) (bool, error) {
 	switch name {
 	case "root":
 		return os.Getuid() == 0, nil
+	case "quick":
+		return testform.IsQuick(), nil
 	case "mounts":
 		return exec.Command("unshare", "--mount", "sh", "-c", "mount -t tmpfs none /mnt").Run() == nil, nil
 	}
@@ -40,13 +45,8 @@ func isJSON(ts *testscript.TestScript, neg bool, _ []string) {
 var faulty = sync.OnceValues(func() (string, error) {
 	path := ratchet + "-faults"
 
-	out, err := exec.Command("go", "build", "-tags", "faults", "-ldflags",
-		"-X main.version=v1.2.3-dirty -X main.commit=abc -X main.date=2026-01-02T03:04:05Z", "-o", path, ".").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("build the binary: %w\n%s", err, out)
-	}
-
-	return path, nil
+	return path, buildBinary(path, "-tags", "faults", "-ldflags",
+		"-s -w -X main.version=v1.2.3-dirty -X main.commit=abc -X main.date=2026-01-02T03:04:05Z")
 })
 
 // quiet is RATCHET_FAULT for runs that count as made on a quiet machine. Where

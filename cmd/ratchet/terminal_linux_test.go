@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"ratchet/internal/testform"
+
 	"github.com/creack/pty"
 	"github.com/google/go-cmp/cmp"
 )
@@ -167,6 +169,7 @@ func steady(s string) string {
 // TestTerminal: what people see, at three widths, with and without colours; and
 // then what one sees who watches.
 func TestTerminal(t *testing.T) {
+	testform.SkipQuick(t, "internal/terminal has every page at each width")
 	t.Parallel()
 	s := campaigned(t)
 	pages := map[string]string{}
@@ -358,6 +361,7 @@ func (s *site) watchedByPipe(t *testing.T) {
 // TestProgress: on a terminal a line that goes away again, elsewhere nothing,
 // or lines with --verbose.
 func TestProgress(t *testing.T) {
+	testform.SkipQuick(t, "internal/terminal: TestProgressOnATerminal")
 	s := newSite(t)
 	s.write("bench.sh", "sleep 0.3\necho METRIC size=$(wc -c < work.txt)\n")
 	s.sh("git", "commit", "-q", "-a", "-m", "slower")

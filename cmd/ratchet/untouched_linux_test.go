@@ -9,12 +9,15 @@ import (
 	"strings"
 	"testing"
 
+	"ratchet/internal/testform"
+
 	"github.com/google/go-cmp/cmp"
 )
 
 // A whole campaign leaves alone what is the user's: the branch they came from,
 // every other ref, the stash, untracked and ignored files, hooks and config.
 func TestUserStateIsUntouched(t *testing.T) {
+	testform.SkipQuick(t, "internal/source: TestCycle looks at what is left")
 	t.Parallel()
 	s := newSite(t)
 	s.write("stashed.txt", "tracked\n")
@@ -144,6 +147,7 @@ func userState(s *site) map[string]string {
 // Two sessions decide at once: one wins, the other is told, and branch, file and
 // ledger agree.
 func TestKeepAndRevertAtOnce(t *testing.T) {
+	testform.SkipQuick(t, "internal/lab: TestKeepIsACompareAndSwap")
 	t.Parallel()
 	s := newSite(t)
 

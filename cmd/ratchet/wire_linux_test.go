@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ratchet/internal/testform"
 )
 
 // The bounds of design section 4, in bytes of the text and of the structured
@@ -315,6 +317,7 @@ func TestWireCampaign(t *testing.T) {
 // wait_seconds bounds a call. A cancelled wait stops nothing, and another call
 // is answered meanwhile. The run ends when this test says so.
 func TestWireWaits(t *testing.T) {
+	testform.SkipQuick(t, "server: TestWaitsDontBlockOtherCalls")
 	t.Parallel()
 	s := newSite(t)
 	g := s.gated()
@@ -354,6 +357,7 @@ func TestWireWaits(t *testing.T) {
 
 // A client that asks for progress hears of a run while it waits, more than once.
 func TestWireProgress(t *testing.T) {
+	testform.SkipQuick(t, "server: TestProgressFromTheFirstSecond")
 	t.Parallel()
 	s := newSite(t)
 	g := s.gated()

@@ -1,6 +1,7 @@
 package checkout
 
 import (
+	"math"
 	"time"
 
 	"ratchet/internal/research"
@@ -19,16 +20,23 @@ const CommandLimit = 30 * time.Second
 type Left struct {
 	Experiments int     `json:"experiments"`
 	Hours       float64 `json:"hours"`
+	// of the run time, spent on repeats of runs that others disturbed
+	Repeats float64 `json:"repeats_share,omitempty"`
 }
 
 // BudgetLeft is what remains of the campaign's budget.
 func BudgetLeft(campaign *history.Campaign) Left {
 	lim := campaign.Program.Campaign
 
-	return Left{
+	left := Left{
 		Experiments: max(0, lim.Experiments-campaign.Experiments),
 		Hours:       float64(int(campaign.SecondsLeft()/3600*1000)) / 1000,
 	}
+	if campaign.RunSeconds > 0 {
+		left.Repeats = math.Round(1000*campaign.RepeatSeconds/campaign.RunSeconds) / 1000
+	}
+
+	return left
 }
 
 // RaiseBudget is what is left to do when there is nothing left to spend.

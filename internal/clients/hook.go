@@ -53,7 +53,7 @@ func (k hook) findOwnHooks(doc map[string]any) ([]foundHook, error) {
 		list, _ := inner.([]any)
 		for i, h := range list {
 			command, _ := lookupPath(h, []string{"command"})
-			if s, ok := command.(string); ok && hookPattern.MatchString(s) {
+			if s, ok := command.(string); ok && hookPattern().MatchString(s) {
 				out = append(out, foundHook{g, i, s})
 			}
 		}
@@ -72,7 +72,7 @@ func (k hook) readState(text []byte) (ExtraState, error) {
 	if len(all) == 0 || err != nil {
 		return ExtraState{}, err
 	}
-	m := hookPattern.FindStringSubmatch(all[0].command)
+	m := hookPattern().FindStringSubmatch(all[0].command)
 
 	return ExtraState{Exists: true, Program: strings.ReplaceAll(m[1], `'\''`, "'") + m[2] + m[3]}, nil
 }

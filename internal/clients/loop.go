@@ -4,6 +4,7 @@ import (
 	"errors"
 	"regexp"
 	"strings"
+	"sync"
 
 	"ratchet/internal/research"
 )
@@ -140,7 +141,9 @@ func adviseOnLoop(err error) error {
 }
 
 // hookPattern knows Ratchet's own hook among others.
-var hookPattern = regexp.MustCompile(`^(?:'((?:[^']|'\\'')*ratchet[^'/]*)'|"([^"]*ratchet[^"/\\]*)"|(\S*ratchet[^\s/\\]*))(?: -C (?:'[^']*'|"[^"]*"|\S+))? hook stop(?: |$)`)
+var hookPattern = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(?:'((?:[^']|'\\'')*ratchet[^'/]*)'|"([^"]*ratchet[^"/\\]*)"|(\S*ratchet[^\s/\\]*))(?: -C (?:'[^']*'|"[^"]*"|\S+))? hook stop(?: |$)`)
+})
 
 // HookCommand is the shell command that asks program whether the agent may
 // stop; dir names the repository, "" for the one that the client has open. A

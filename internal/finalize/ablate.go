@@ -1,6 +1,7 @@
 package finalize
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -31,7 +32,8 @@ type ablator struct {
 	weave    *source.Weave
 	plan     rules.Ablation
 	runs     *rules.AblationRuns
-	loaded   int // measurements that runs has
+	key      string // of the record that the ablation begins with
+	loaded   int    // measurements that runs has
 	tell     func(string)
 	watch    func(job.Outcome)
 }
@@ -60,7 +62,8 @@ func newAblator(
 	if ablation.weave, err = co.Repo.Weave(ctx, campaign.Start, links); err != nil {
 		return nil, err
 	}
-	plan := rules.NewAblation(campaign.Program, campaign.Rule, nil, req.Pairs)
+	pairs := cmp.Or(req.Pairs, campaign.Outlook().AblationPairs())
+	plan := rules.NewAblation(campaign.Program, campaign.Rule, nil, pairs)
 
 	plan.Head, plan.Of = campaign.Incumbent, campaign.Incumbent+"/"+campaign.Digest[:min(16, len(campaign.Digest))]
 	for i, x := range ablation.kept {
@@ -73,7 +76,7 @@ func newAblator(
 		plan.Changes = append(plan.Changes, ch)
 	}
 
-	if ablation.plan, err = resumeAblation(ctx, co, campaign, plan); err != nil {
+	if ablation.plan, ablation.key, err = resumeAblation(ctx, co, campaign, plan, req.Pairs); err != nil {
 		return nil, err
 	}
 	ablation.runs = rules.NewAblationRuns(ablation.plan, campaign.Program, campaign.Rule)
@@ -105,23 +108,47 @@ func keptExperiments(
 	return kept, err
 }
 
-// resumeAblation is the ablation as it was begun by an earlier call, else plan.
+// resumeAblation is the ablation as it was begun by an earlier call, else plan, and the
+// key of its first record. asked are the pairs that a person asked for, 0 for none: then an
+// earlier call's number stands, though runs have become shorter or longer since.
 func resumeAblation(
-	ctx context.Context, co *checkout.Checkout, campaign *history.Campaign, plan rules.Ablation,
-) (rules.Ablation, error) {
+	ctx context.Context, co *checkout.Checkout, campaign *history.Campaign, plan rules.Ablation, asked int,
+) (rules.Ablation, string, error) {
+	key := ablationStartKey(plan.Of, asked)
+	keys := []string{key, ablationStartKey(plan.Of, 0)}
+	if asked == 0 { // as older records have it
+		keys[1] = ablationStartKey(plan.Of, rules.SparingAblationPairs)
+	}
+
 	err := co.Ledger.View(ctx, func(tx *ledger.Tx) error {
-		rec, ok, err := tx.Keyed(campaign.Name, ablationStartKey(plan))
-		if err != nil || !ok {
-			return err
+		for _, begun := range keys {
+			rec, ok, err := tx.Keyed(campaign.Name, begun)
+			if err != nil {
+				return err
+			}
+
+			if !ok {
+				continue
+			}
+
+			var was rules.Ablation
+			if err := json.Unmarshal(rec.Body, &was); err != nil {
+				return err
+			}
+
+			if asked == 0 || was.Pairs == asked {
+				plan, key = was, begun
+				return nil
+			}
 		}
 
-		return json.Unmarshal(rec.Body, &plan)
+		return nil
 	})
 
-	return plan, err
+	return plan, key, err
 }
 
-func ablationStartKey(a rules.Ablation) string { return fmt.Sprintf("ablation/%s/%d", a.Of, a.Pairs) }
+func ablationStartKey(of string, pairs int) string { return fmt.Sprintf("ablation/%s/%d", of, pairs) }
 
 // readEndedJobs reads the jobs that have ended since the last time.
 func (a *ablator) readEndedJobs(ctx context.Context) error {
@@ -173,8 +200,10 @@ func (a *ablator) forecast() (comparisons, runs int, words string) {
 	words = fmt.Sprintf("ablation of %s: about %s, %s%s", wording.Count(len(a.plan.Changes), "change"),
 		wording.Count(comparisons, "comparison"), wording.Count(runs, "run"), a.estimateTime(runs))
 	if a.plan.NoiseKind == research.Noisy {
+		scale := rules.RuleState{Scale: a.plan.Scale, Better: a.plan.Better}.MetricScale()
 		words += fmt.Sprintf("; at most %d pairs each, by which a gain of %s or more is told from none",
-			a.plan.Pairs, wording.FormatEffect(a.plan.DetectableGain(), a.plan.Scale, a.campaign.Program.Metric.Unit))
+			a.plan.Pairs,
+			a.campaign.Program.Metric.Words(a.plan.Scale).FormatSize(scale.Gain(-a.plan.DetectableGain())))
 	}
 
 	return comparisons, runs, words
@@ -201,7 +230,7 @@ func (a *ablator) recordBegin(ctx context.Context) error {
 			return err
 		}
 		_, err := tx.Append(history.Entry{Campaign: now.Name, Session: session, Kind: history.KindAblationStarted,
-			Key: ablationStartKey(a.plan), Body: a.plan})
+			Key: a.key, Body: a.plan})
 
 		return err
 	})

@@ -13,7 +13,7 @@ import (
 
 // Audit measures what the campaign has gained by fresh interleaved pairs of its start
 // and its incumbent. No decision rests on them, so the estimate has no bias of
-// selection. pairs 0 means rules.AuditPairs, or 2 of a deterministic metric. A spent
+// selection. pairs 0 means rules.Outlook.AuditPairs, or 2 of a deterministic metric. A spent
 // budget does not prevent it, since a person asks. Errors: CodeBadArgument for fewer
 // than 2 or more than 100 pairs, CodeNoChange when nothing is kept.
 func Audit(
@@ -61,7 +61,7 @@ func startAudit(
 
 			return rules.JobStart{Job: research.NewJobID(research.AuditJob, now.Audits+1), Commit: commit,
 				Paired: now.Start, Target: target, With: "start", Runs: pairs,
-				Control: now.Rule.NoiseKind != research.Deterministic && pairs >= rules.AuditPairs}, nil
+				Control: now.Rule.NoiseKind != research.Deterministic && pairs >= rules.SparingAuditPairs}, nil
 		})
 }
 

@@ -21,7 +21,7 @@ import (
 type (
 	// FinalizeRequest asks for the campaign's result on a branch of its own.
 	FinalizeRequest struct {
-		Pairs      int  // at most, of one comparison of the ablation; 0 is research.AblationPairs
+		Pairs      int  // at most, of one comparison of the ablation; 0 is rules.Outlook.AblationPairs
 		NoAblation bool // everything kept goes in
 		Stack      bool // a commit for each change, measured against the one before
 		DryRun     bool // only say what would be done, and what it costs
@@ -182,7 +182,7 @@ func planResult(
 	var plan []string
 	if campaign.Rule.Auto != nil && campaign.Rule.Auto.Chain > 0 {
 		plan = append(plan, fmt.Sprintf("certificate of a chain of %d: about %s", campaign.Rule.Auto.Chain,
-			wording.Count(2*campaign.Rule.ReservePairs(), "run")))
+			wording.Count(2*campaign.Rule.ReservePairs(campaign.Outlook()), "run")))
 	}
 
 	ablation, err := decompose(ctx, co, campaign, req)
@@ -226,7 +226,7 @@ func auditPairs(c *history.Campaign) int {
 		return 2
 	}
 
-	return rules.AuditPairs
+	return c.Outlook().AuditPairs()
 }
 
 // assembleResult does what comes after the certificate: ablation, audit, the text of
@@ -255,6 +255,7 @@ func assembleResult(
 		if result.Ablation = &end; end.Commit != campaign.Incumbent {
 			version, made.Tree, target = end.Commit, end.Tree, history.TrimmedTarget
 		}
+		made.Most = ablation.plan.Pairs
 		made.Of, made.Dropped, proof = ablation.plan.Of, end.DroppedExperiments(), fmt.Sprintf("%d:%s", rec.Seq,
 			rec.Hash)
 		reportProgress(req.Tell, describeAblation(campaign, end))
@@ -310,7 +311,7 @@ func auditOnce(
 
 		if measurement.Commit == version && measurement.Paired == campaign.Start && measurement.At.After(began.At) &&
 			measurement.End != nil && measurement.End.Failed == "" &&
-			len(measurement.End.Paired) >= auditPairs(campaign) {
+			len(measurement.End.Paired) >= min(auditPairs(campaign), rules.SparingAuditPairs) {
 			return awaitSuccess(ctx, co, campaign.Name, measurement.Job, req.Watch)
 		}
 	}

@@ -195,7 +195,7 @@ func TestFinalizeWithoutAblation(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	if f.Audit.ID != "a1" || f.Title != "sorting: ns gains 20.0 %" || !strings.Contains(f.Body, "| x2 | use B |") ||
+	if f.Audit.ID != "a1" || f.Title != "sorting: ns 1000 → 800 ns" || !strings.Contains(f.Body, "| x2 | use B |") ||
 		!strings.Contains(f.Body, "use \\`A\\`\\|B") {
 		t.Errorf("the pull request: %s\n%s", f.Title, f.Body)
 	}

@@ -20,7 +20,8 @@ func describeAblation(campaign *history.Campaign, end rules.AblationEnd) string 
 	words := fmt.Sprintf("ablation: %d of %d changes stay, %s left out", len(end.Kept), len(end.Kept)+len(end.Dropped),
 		listExperiments(end.DroppedExperiments()))
 	if end.Gain != nil {
-		words += "; without them the head gains " + rules.FormatGain(*end.Gain, end.Scale, campaign.Program.Metric)
+		words += "; without them the head has " + campaign.Program.Metric.Words(end.Scale).FormatChange(
+			wording.Change{Gain: end.Gain})
 	}
 
 	return words
@@ -40,7 +41,7 @@ func (f *Finalized) writePullRequest(campaign *history.Campaign, a *ablator, mad
 		quoteCode(checkout.EditedFiles(campaign.ProgramPath, campaign.Program)), wording.Count(campaign.Experiments,
 			"experiment"),
 		wording.Count(campaign.Runs, "run"), totalRunTime(campaign))
-	text.WriteString("\n## What changed\n\n| experiment | change | what the result loses without it | why it stays |\n|---|---|---|---|\n")
+	text.WriteString("\n## What changed\n\n| experiment | change | what it brings | why it stays |\n|---|---|---|---|\n")
 
 	for _, k := range f.effectRows(made) {
 		fmt.Fprintf(&text, "| x%d | %s | %s | %s |\n", k.N, escapeCell(f.titles[k.N]), f.describeEffect(k),
@@ -55,8 +56,8 @@ func (f *Finalized) writePullRequest(campaign *history.Campaign, a *ablator, mad
 		}
 
 		if g := f.Ablation.Gain; g != nil {
-			fmt.Fprintf(&text, "\nWithout all of these the result gains %s, %s.\n",
-				rules.FormatGain(*g, f.Ablation.Scale, f.metric), wording.Count(f.Ablation.Pairs, "pair"))
+			fmt.Fprintf(&text, "\nThe result without all of these, against the one with them: %s, %s.\n",
+				f.formatGain(*g, f.Ablation.Scale), wording.Count(f.Ablation.Pairs, "pair"))
 		}
 	}
 	fmt.Fprintf(&text,
@@ -64,14 +65,26 @@ func (f *Finalized) writePullRequest(campaign *history.Campaign, a *ablator, mad
 	f.Body = text.String()
 }
 
-// headline is the audited gain, short.
+// headline is what was audited, short: the start's value and the result's.
 func (f *Finalized) headline(campaign *history.Campaign) string {
-	if f.Audit.Gain == nil {
+	audited := rules.MeasurementEnd{Samples: f.Audit.Samples, Paired: f.Audit.Paired, Scale: f.Audit.Scale}
+	values := audited.FromTo(campaign.Program.Metric)
+
+	if f.Audit.Gain == nil || values == "" {
 		return "the result of " + fmt.Sprint(campaign.Experiments) + " experiments"
 	}
 
-	return fmt.Sprintf("%s gains %s", campaign.Program.Metric.Name,
-		rules.FormatGain(*f.Audit.Gain, f.Audit.Scale, campaign.Program.Metric))
+	words := campaign.Program.Metric.Name + " " + values
+	if f.Audit.Gain.Lo <= 0 {
+		words += ", no gain shown"
+	}
+
+	return words
+}
+
+// formatGain is a gain on a scale with the metric's name.
+func (f *Finalized) formatGain(gain research.Interval, scale string) string {
+	return f.metric.Words(scale).FormatChange(wording.Change{Gain: &gain})
 }
 
 // effectRows are the changes that stay; without an ablation nothing is known of each.
@@ -94,7 +107,7 @@ func (f *Finalized) describeEffect(k rules.AblationEffect) string {
 		return "not measured"
 	}
 
-	words := fmt.Sprintf("%s, %s", rules.FormatGain(*k.Gain, f.Ablation.Scale, f.metric),
+	words := fmt.Sprintf("%s, %s", f.metric.Words(f.Ablation.Scale).FormatGain(*k.Gain),
 		wording.Count(k.Pairs, "pair"))
 	if len(k.With) > 0 {
 		words += ", together with " + listExperiments(k.With)
@@ -185,7 +198,7 @@ func stackCommitMessage(
 
 	if s.Gain != nil {
 		fmt.Fprintf(&text, "Measured against the commit before: %s, %s.\n\n",
-			rules.FormatGain(*s.Gain, ablation.plan.Scale, campaign.Program.Metric), wording.Count(s.Pairs, "pair"))
+			result.formatGain(*s.Gain, ablation.plan.Scale), wording.Count(s.Pairs, "pair"))
 	} else {
 		text.WriteString("Not measured by itself: the version before it does not work.\n\n")
 	}

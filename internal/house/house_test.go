@@ -27,6 +27,7 @@ var floors = map[string]int{
 	"ratchet/internal/scripted":           4,
 	"ratchet/internal/foreign":            4,
 	"ratchet/internal/mcpclient":          4,
+	"ratchet/internal/testform":           4,
 	"ratchet/examples":                    4,
 	"ratchet/server/lru":                  4,
 	// 1: one thing of the outside world each

@@ -75,10 +75,10 @@ func describeAudit(campaign *history.Campaign, measurement *history.Measurement)
 		return joinWords("audit: too few pairs to say anything", describeControl(campaign, e))
 	}
 
-	words := fmt.Sprintf("audited gain of the campaign: %s, from %d fresh pairs of start and %s",
-		rules.FormatGain(*e.Gain, e.Scale, campaign.Program.Metric), len(e.Paired), measurement.Target)
+	words := fmt.Sprintf("audited: %s, from %d fresh pairs of start and %s", e.DescribeChange(campaign.Program.Metric),
+		len(e.Paired), measurement.Target)
 	if campaign.Certified > 0 {
-		words += fmt.Sprintf("; its certificates add up to %s", campaign.CertifiedWords())
+		words += fmt.Sprintf("; the certificates add up to %s", campaign.CertifiedWords())
 	}
 
 	return joinWords(words, describeControl(campaign, e))
@@ -208,7 +208,8 @@ func experimentOutcome(co *checkout.Checkout, campaign *history.Campaign, experi
 	out.Finding = judgement.Describe(campaign.MetricOf(experiment.N))
 
 	if judgement.Verdict == research.Provisional && experiment.Status == research.Unresolved {
-		out.Finding += "; with it the " + campaign.Rule.DescribeChain(campaign.Program.Metric, judgement)
+		out.Finding += "; with it the " + campaign.Rule.DescribeChain(campaign.Program.Metric,
+			campaign.Outlook(), judgement)
 	}
 
 	if experiment.Class > 1 && campaign.Class == experiment.Class && experiment.N == campaign.ClassFrom {
@@ -246,7 +247,7 @@ func measurementOutcome(co *checkout.Checkout, campaign *history.Campaign, measu
 	case measurement.Calib != nil:
 		value := campaign.Rule.Incumbent
 		out.Value = &value
-		out.Finding = CalibrationWords(campaign)
+		out.Finding = CalibrationWords(campaign) + doctorWords(measurement.Calib)
 	case measurement.Proof != nil:
 		fillCertificate(campaign, measurement.Proof, out)
 	case measurement.End.Failed != "":
@@ -267,6 +268,7 @@ func measurementOutcome(co *checkout.Checkout, campaign *history.Campaign, measu
 // measurementWords says what a measurement found, with its uncertainty.
 func measurementWords(campaign *history.Campaign, measurement *history.Measurement) string {
 	e, metric := measurement.End, campaign.Program.Metric
+	told := metric.Words(e.Scale)
 	target := cmp.Or(measurement.Target, wording.ShortCommit(measurement.Commit))
 
 	words := fmt.Sprintf("%s of %s", wording.Count(len(e.Samples), "run"), target)
@@ -275,19 +277,16 @@ func measurementWords(campaign *history.Campaign, measurement *history.Measureme
 	}
 
 	if e.Noise != nil {
-		words += ", noise of one run " + wording.FormatEffect(*e.Noise, e.Scale, metric.Unit)
+		words += ", noise of one run " + told.FormatSpread(*e.Noise)
 	}
 
 	if e.Gain != nil {
-		words += fmt.Sprintf("; against %s it gains %s (90 %%: %s to %s)", measurement.With,
-			wording.FormatEffect(e.Gain.Mid, e.Scale, metric.Unit), wording.FormatEffect(e.Gain.Lo, e.Scale,
-				metric.Unit),
-			wording.FormatEffect(e.Gain.Hi, e.Scale, metric.Unit))
+		words += fmt.Sprintf("; from %s to it: %s", measurement.With, e.DescribeChange(metric))
 	}
 
 	if g, ok := campaign.Rule.DetectableGain(len(e.Paired)); ok {
 		words += fmt.Sprintf(" (smaller than about %s can't be told from none by so many pairs)",
-			wording.FormatEffect(max(g, -g), campaign.Rule.Scale, metric.Unit))
+			metric.Words(campaign.Rule.Scale).FormatSize(g))
 	}
 
 	return words + "; this changes no verdict"
@@ -307,8 +306,21 @@ func CalibrationWords(campaign *history.Campaign) string {
 		how = "edits are kept on expected gain, and what they add up to is certified by interleaved pairs"
 	}
 
+	if unknown := campaign.Rule.DescribeUnknownNoise(); unknown != "" {
+		return fmt.Sprintf("calibrated: %s, %s: %s", value, unknown, how)
+	}
+
 	return fmt.Sprintf("calibrated: %s, noise of a pair %s: %s", value,
-		wording.FormatEffect(campaign.Rule.S, campaign.Rule.Scale, metric.Unit), how)
+		metric.Words(campaign.Rule.Scale).FormatSpread(campaign.Rule.S), how)
+}
+
+// doctorWords say that a calibration took over a doctor's runs, "" where it did not.
+func doctorWords(end *history.CalibrationEnd) string {
+	if end.Doctor == nil {
+		return ""
+	}
+
+	return "; the runs of `ratchet doctor` of " + end.Doctor.At.UTC().Format("2 Jan 15:04 MST") + " count for it"
 }
 
 // failureWords are words of lines that say why a program failed.

@@ -8,7 +8,6 @@ import (
 	"ratchet/internal/research"
 	"ratchet/internal/research/contract"
 	"ratchet/internal/view"
-	"ratchet/internal/wording"
 )
 
 // FamilyRow is a family in a drawing's numbers.
@@ -38,7 +37,7 @@ func PlotFamilies(series *view.FamilySeries) *Plot {
 
 		text := fmt.Sprintf("%d tried, %d kept", f.Tried, f.Kept)
 		if f.Gain != nil {
-			text += ", " + wording.FormatBareGain(f.Gain, series.Scale)
+			text += ", " + metric.Words(series.Scale).FormatAmount(f.Gain.Mid)
 			g := roundInterval(*f.Gain)
 			r.Gain = &g
 		}

@@ -72,11 +72,12 @@ func areAllZero(vs []float64) bool {
 
 // formatDeviation writes a deviation in the words of its scale.
 func formatDeviation(v float64, s *view.NoiseSeries) string {
-	if s.Scale == "linear" {
-		return render.FormatAmount(render.RoundShort([]float64{v})[0], s.Metric.Unit)
+	words := contract.Metric{Unit: s.Metric.Unit, Better: s.Metric.Better}.Words(s.Scale)
+	if v < 0 {
+		return "-" + words.FormatSpread(-v)
 	}
 
-	return fmt.Sprintf("%.3g %%", 100*v)
+	return words.FormatSpread(v)
 }
 
 func formatSignedDeviation(v float64, series *view.NoiseSeries) string {
@@ -109,7 +110,7 @@ func noisePanels(series *view.NoiseSeries) []chart.Panel {
 	y := chart.Axis{Unit: chart.Share, Robust: true, Include: []float64{0}}
 
 	unit := ""
-	if series.Scale == "linear" {
+	if research.IsLinear(series.Scale) {
 		y.Unit, unit = chart.Number, ", in "+cmp.Or(render.OneLine(series.Metric.Unit, 16), "the metric's unit")
 	}
 	var out []chart.Panel

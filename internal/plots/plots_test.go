@@ -265,7 +265,7 @@ func TestOneBadExperimentDoesNotFlattenANight(t *testing.T) {
 	}
 
 	text := drawn.Answer.Text
-	if !strings.Contains(text, "gains over the start, low -1771.0 %, high +12.3 %") {
+	if !strings.Contains(text, "gains over the start, low 18.7 × as much, high 12.3 % less") {
 		t.Errorf("the gains are not told in percent:\n%s", text)
 	}
 
@@ -279,7 +279,7 @@ func TestOneBadExperimentDoesNotFlattenANight(t *testing.T) {
 	}
 
 	p.Scale, p.Metric.Unit = "linear", "points"
-	if text := plots.PlotProgress(p).Answer.Text; !strings.Contains(text, "low -17.7 points, high +0.123 points") {
+	if text := plots.PlotProgress(p).Answer.Text; !strings.Contains(text, "low 17.71 points more, high 0.1228 points less") {
 		t.Errorf("differences have the metric's unit:\n%s", text)
 	}
 }
@@ -317,4 +317,28 @@ func checkAnswerFits(t *testing.T, a render.Answer, limit int) map[string]any {
 	}
 
 	return m
+}
+
+// TestNoisyPlotsHaveTheUnit: where the start's value is known, gains over it are drawn and
+// told in the metric's unit.
+func TestNoisyPlotsHaveTheUnit(t *testing.T) {
+	p := plotstest.NoisyNight(12)
+	start := 318404.
+	p.Start = &start
+	p.Points[3].Result = "299 → 262 ns, 12 % less (9..15)"
+
+	drawn := plots.PlotProgress(p)
+	svg := string(drawPicture(t, drawn, chart.Options{Format: chart.SVG}))
+
+	for _, want := range []string{"ns_per_op, in ns; band and whiskers: 90 %", "start 318404 ns"} {
+		if !strings.Contains(svg, want) {
+			t.Errorf("the picture lacks %q", want)
+		}
+	}
+
+	for _, want := range []string{"claimed over the start: 318404 → about ", "values, low ", "kept: 4 | 299 → 262 ns, 12 % less (9..15) | "} {
+		if !strings.Contains(drawn.Answer.Text, want) {
+			t.Errorf("the answer lacks %q:\n%s", want, drawn.Answer.Text)
+		}
+	}
 }

@@ -4,12 +4,12 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"ratchet/internal/chart"
 	"ratchet/internal/render"
 	"ratchet/internal/research"
 	"ratchet/internal/research/contract"
-	"ratchet/internal/research/rules"
 	"ratchet/internal/view"
 	"ratchet/internal/wording"
 )
@@ -63,11 +63,25 @@ func (g *progressGraph) pointInterval(pt *view.ProgressPoint) *research.Interval
 	case g.progress.Exact && pt.Value != nil:
 		return &research.Interval{Mid: *pt.Value, Lo: *pt.Value, Hi: *pt.Value}
 	case !g.progress.Exact:
-		return pt.OverStart
+		return g.inUnit(pt.OverStart)
 	}
 
 	return nil
 }
+
+// inUnit is a gain over the start as it is drawn: in the metric's unit where the start's
+// value is known. nil stays nil.
+func (g *progressGraph) inUnit(gain *research.Interval) *research.Interval {
+	if gain == nil || g.progress.Exact {
+		return gain
+	}
+	value, _ := g.progress.InUnit(*gain)
+
+	return &value
+}
+
+// isInUnit says whether the axis has the metric's unit, and not gains over the start.
+func (g *progressGraph) isInUnit() bool { return g.progress.Exact || g.progress.Start != nil }
 
 func (g *progressGraph) buildPanel() chart.Panel {
 	progress := g.progress
@@ -79,11 +93,16 @@ func (g *progressGraph) buildPanel() chart.Panel {
 		q.Title = "gain over the start; band and whiskers: 90 %"
 	}
 
+	ofUnit := render.OneLine(progress.Metric.Name, 60)
+	if progress.Metric.Unit != "" {
+		ofUnit += ", in " + render.OneLine(progress.Metric.Unit, 16)
+	}
+
 	switch {
-	case progress.Exact && progress.Metric.Unit != "":
-		q.Title = render.OneLine(progress.Metric.Name, 60) + ", in " + render.OneLine(progress.Metric.Unit, 16)
 	case progress.Exact:
-		q.Title = render.OneLine(progress.Metric.Name, 60)
+		q.Title = ofUnit
+	case g.isInUnit():
+		q.Title = ofUnit + strings.TrimPrefix(q.Title, "gain over the start")
 	case progress.Scale == "log":
 		q.Y.Unit = chart.Share
 	default:
@@ -107,6 +126,7 @@ func (g *progressGraph) bestSeries() []chart.Series {
 	}
 	put := func(x float64, b *research.Interval) {
 		if b != nil {
+			b = g.inUnit(b)
 			line.Points = append(line.Points, chart.Point{X: x, Y: b.Mid})
 			band.Points = append(band.Points, chart.Point{X: x, Lo: b.Lo, Hi: b.Hi})
 		}
@@ -205,8 +225,9 @@ func (g *progressGraph) nameSeries(of map[string]*chart.Series, out []*chart.Ser
 	}
 
 	if a := g.progress.Audit; a != nil && !g.progress.Exact && a.After >= g.shown[0].N {
+		at := g.inUnit(&a.Gain)
 		all = append(all, chart.Series{Name: "audited", Kind: chart.Marks, Shape: chart.Square, Colour: chart.Ink,
-			Points: []chart.Point{{X: float64(a.After) + .4, Y: a.Gain.Mid, Lo: a.Gain.Lo, Hi: a.Gain.Hi, Span: true}}})
+			Points: []chart.Point{{X: float64(a.After) + .4, Y: at.Mid, Lo: at.Lo, Hi: at.Hi, Span: true}}})
 	}
 
 	return all
@@ -217,6 +238,9 @@ func (g *progressGraph) buildRules() []chart.Rule {
 	var rules []chart.Rule
 
 	switch {
+	case g.progress.Start != nil:
+		rules = append(rules, chart.Rule{At: *g.progress.Start,
+			Text: "start " + render.FormatAmount(*g.progress.Start, g.progress.Metric.Unit), Colour: chart.Faint})
 	case !g.progress.Exact:
 		rules = append(rules, chart.Rule{Text: "start", Colour: chart.Faint})
 	case g.progress.Baseline != nil:
@@ -283,16 +307,20 @@ func (g *progressGraph) subtitleText(metric contract.Metric) string {
 
 	switch {
 	case progress.Exact && progress.Best != nil && progress.Baseline != nil:
-		return s + ": " + render.FormatNumber(*progress.Baseline) + " → " + render.FormatAmount(*progress.Best,
-			progress.Metric.Unit)
+		return s + ": " + metric.Words(progress.Scale).FormatFromTo(*progress.Baseline, *progress.Best)
 	case progress.Audit != nil:
-		return s + "; " + describeAudit(progress.Audit) + " " + rules.FormatGain(progress.Audit.Gain, progress.Scale,
-			metric)
+		return s + "; " + describeAudit(progress.Audit) + " " + g.formatOverStart(progress.Audit.Gain)
 	case progress.Gain != nil && progress.Gain.Interval != (research.Interval{}):
-		return s + "; " + g.describeTotal() + " " + rules.FormatGain(progress.Gain.Interval, progress.Scale, metric)
+		return s + "; " + g.describeTotal() + " " + g.formatOverStart(progress.Gain.Interval)
 	}
 
 	return s
+}
+
+// formatOverStart is a gain over the start, with the values where the start's is known.
+func (g *progressGraph) formatOverStart(gain research.Interval) string {
+	words := contract.Metric{Unit: g.progress.Metric.Unit, Better: g.progress.Metric.Better}.Words(g.progress.Scale)
+	return words.FormatChange(words.Over(cmp.Or(g.progress.Start, g.progress.Baseline), gain))
 }
 
 // gainKind says whether all of the gain is proven, edit by edit or by
@@ -308,19 +336,19 @@ func (g *progressGraph) gainKind() string {
 // describeTotal says of which kind the whole gain is.
 func (g *progressGraph) describeTotal() string {
 	if g.gainKind() == "proven" {
-		return "proven gains over the start add up to"
+		return "proven over the start:"
 	}
 
-	return "claimed over the start"
+	return "claimed over the start:"
 }
 
 // describeAudit says what an audit is of.
 func describeAudit(a *view.ProgressAudit) string {
 	if a.Branch != "" {
-		return "audited gain of " + a.Branch + " over the start"
+		return a.Branch + " over the start, audited:"
 	}
 
-	return "audited gain over the start"
+	return "audited over the start:"
 }
 
 func (g *progressGraph) footText() string {
@@ -352,23 +380,22 @@ func (g *progressGraph) buildAnswer(metric contract.Metric) render.Answer {
 			"best: ", progress.Best, metric.Unit)}
 	if progress.Gain != nil {
 		fields = append(fields, render.Field{Key: "gain", Val: roundInterval(progress.Gain.Interval),
-			Line: g.describeTotal() + " " + rules.FormatGain(progress.Gain.Interval, progress.Scale, metric)})
+			Line: g.describeTotal() + " " + g.formatOverStart(progress.Gain.Interval)})
 	}
 
 	if progress.Audit != nil {
 		field := render.Field{Key: "audited", Val: roundInterval(progress.Audit.Gain)}
 		if progress.Exact && progress.Audit.Branch != "" { // of a noisy metric the standing says it
-			field.Line = describeAudit(progress.Audit) + " " + rules.FormatGain(progress.Audit.Gain, progress.Scale,
-				metric)
+			field.Line = describeAudit(progress.Audit) + " " + g.formatOverStart(progress.Audit.Gain)
 		}
 
 		fields = append(fields, field)
 	}
 
 	about, write := "gains over the start", func(v float64) string {
-		return wording.FormatSignedGain(v, progress.Scale, render.OneLine(metric.Unit, 16))
+		return metric.Words(progress.Scale).FormatAmount(v)
 	}
-	if progress.Exact {
+	if g.isInUnit() {
 		about, write = "values", func(v float64) string { return render.FormatAmount(v, metric.Unit) }
 	}
 	fields = append(fields, render.Field{Key: "from", Val: progress.From}, render.Field{Key: "to", Val: progress.To},
@@ -413,8 +440,7 @@ func (g *progressGraph) listKept() render.Field {
 			r.Gain = &render.RoundShort([]float64{pt.Gain.Mid})[0]
 		}
 		field.List = append(field.List,
-			render.Item{Val: r, Line: fmt.Sprintf("kept: %d %s %s", pt.N,
-				wording.FormatBareGain(pt.Gain, g.progress.Scale), r.Hypothesis)})
+			render.Item{Val: r, Line: fmt.Sprintf("kept: %d | %s | %s", pt.N, cmp.Or(pt.Result, "-"), r.Hypothesis)})
 	}
 
 	return field

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"ratchet/internal/research"
+	"ratchet/internal/wording"
 )
 
 // Answer is what a tool says, twice: clients show the model either the text or
@@ -44,6 +45,11 @@ type Field struct {
 	mark   string // what says in JSON that str is data; "" for dataMark
 	List   []Item // entries that may be dropped, the last first
 	Min    int    // bytes of str, or entries of list, that are dropped only at the very end
+	// More says how to see the entries that were left out, after their number and noun: in
+	// JSON the number is KEY_left_out. "" leaves them out without a word.
+	More    string
+	Noun    string // of one entry
+	leftOut int
 }
 
 // Item is one entry of a list.
@@ -106,6 +112,8 @@ func shorten(fields []Field, over int) bool {
 
 		if len(f.List) > 0 {
 			f.List = f.List[:len(f.List)-1]
+			f.leftOut++
+
 			return true
 		}
 		n := max(low, min(len(f.Str)-8, max(len(f.Str)-over, len(f.Str)/2))) // others may give way too
@@ -136,6 +144,9 @@ func (f Field) sizeInBytes() int {
 	return n
 }
 
+// tellsLeftOut says whether the answer names how many entries it lacks.
+func (f Field) tellsLeftOut() bool { return f.leftOut > 0 && f.More != "" }
+
 func renderText(fields []Field) string {
 	var text strings.Builder
 
@@ -154,6 +165,10 @@ func renderText(fields []Field) string {
 
 		for _, it := range field.List {
 			put(it.Line)
+		}
+
+		if field.tellsLeftOut() {
+			put(fmt.Sprintf("%s left out: %s", wording.Count(field.leftOut, field.Noun), field.More))
 		}
 
 		if field.Str != "" {
@@ -192,6 +207,10 @@ func renderJSON(fields []Field) json.RawMessage {
 			text.WriteByte(',')
 		}
 		fmt.Fprintf(&text, "%q:%s", field.Key, EncodeJSON(v))
+
+		if field.tellsLeftOut() {
+			fmt.Fprintf(&text, ",%q:%d", field.Key+"_left_out", field.leftOut)
+		}
 	}
 	text.WriteByte('}')
 

@@ -283,8 +283,8 @@ func TestMetricText(t *testing.T) {
 }
 
 func TestMissingNumbers(t *testing.T) {
-	if got := render.FormatOptional(nil) + render.GainText(nil, "log"); got != "-" {
-		t.Errorf("a missing value and a missing gain are %q", got)
+	if got := render.FormatOptional(nil); got != "-" {
+		t.Errorf("a missing value is %q", got)
 	}
 
 	if got := render.FormatOptional(ptr(1.5)); got != "1.5" {

@@ -25,15 +25,6 @@ func FormatOptional(v *float64) string {
 	return FormatNumber(*v)
 }
 
-// GainText is a gain as agents read it, on its scale and without a unit; "" for nil.
-func GainText(g *research.Interval, scale string) string {
-	if g == nil {
-		return ""
-	}
-
-	return wording.FormatBareGain(g, scale)
-}
-
 // numbers is numbers in one line, at most n of them.
 func numbers(vs []float64, n int) string {
 	var out []string
@@ -48,20 +39,28 @@ func numbers(vs []float64, n int) string {
 	return strings.Join(out, " ")
 }
 
-// SampleList are numbers that may be dropped from the end, all in one line.
+// samplesShown is how many samples an answer has.
+const samplesShown = 40
+
+// SampleList are a job's samples in one line, the first of many; the text says how many
+// more there are.
 func SampleList(key, label string, vs []float64) []Field {
 	if len(vs) == 0 {
 		return nil
 	}
-	vs = vs[:min(len(vs), 40)]
+	shown := vs[:min(len(vs), samplesShown)]
 
-	return []Field{{Key: key, Val: vs, Line: label + ": " + numbers(vs, len(vs))}}
+	return []Field{{Key: key, Val: shown, Line: label + ": " + numbers(vs, len(shown))}}
 }
 
 // BudgetLeft is the budget that remains.
 func BudgetLeft(l checkout.Left) Field {
-	return Field{Key: "budget_left", Val: l,
-		Line: fmt.Sprintf("budget left: %s, %s", wording.Count(l.Experiments, "experiment"), Hours(l.Hours))}
+	line := fmt.Sprintf("budget left: %s, %s", wording.Count(l.Experiments, "experiment"), Hours(l.Hours))
+	if l.Repeats > 0 {
+		line += fmt.Sprintf(" (%.1f %% of the run time went into repeats of runs that others disturbed)", 100*l.Repeats)
+	}
+
+	return Field{Key: "budget_left", Val: l, Line: line}
 }
 
 // NoteList are announcements; the first stays as long as anything does.

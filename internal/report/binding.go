@@ -8,8 +8,9 @@ import (
 	"strings"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
 	"ratchet/internal/research/history"
-	"ratchet/internal/wording"
+	"ratchet/internal/research/rules"
 )
 
 // A binding is the name of a formula, or the name of a value in a record:
@@ -93,7 +94,7 @@ func resolveBinding(src Source, facts *Facts, bound string) (string, error) {
 		return "", fmt.Errorf("record %d has nothing at %s", b.seq, b.path)
 	}
 
-	s, err := formatBound(b.as, v, scaleAt(body, b.path), cleanUnit(facts.Campaign.Program.Metric.Unit))
+	s, err := formatBound(b.as, v, scaleAt(body, b.path), toldMetric(&facts.Campaign))
 	if err != nil {
 		return "", fmt.Errorf("record %d, %s: %w", b.seq, b.path, err)
 	}
@@ -136,7 +137,7 @@ func scaleAt(body any, path string) string {
 }
 
 // formatBound writes a decoded value the way that a binding asks for.
-func formatBound(as string, v any, scale, unit string) (string, error) {
+func formatBound(as string, v any, scale string, metric contract.Metric) (string, error) {
 	var raw []byte
 
 	var err error
@@ -151,15 +152,26 @@ func formatBound(as string, v any, scale, unit string) (string, error) {
 		err = decode(&n)
 
 		return fmt.Sprintf("x%d", n), err
-	case "gain", "expected":
+	case "gain":
 		var g research.Interval
-
 		err = decode(&g)
-		if as == "expected" {
-			return wording.FormatSignedGain(g.Mid, scale, unit), err
-		}
 
-		return wording.FormatGainInterval(g, scale, unit), err
+		return formatGain(metric, g, scale), err
+	case "judged":
+		var judgement rules.Judgement
+		err = decode(&judgement)
+
+		return judgement.DescribeChange(metric), err
+	case "measured":
+		var end rules.MeasurementEnd
+		err = decode(&end)
+
+		return end.DescribeChange(metric), err
+	case "certificate":
+		var certificate rules.Certificate
+		err = decode(&certificate)
+
+		return certificate.DescribeChange(metric), err
 	case "pairs", "edits", "commits":
 		var n int
 		if list, ok := v.([]any); ok {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
 	"ratchet/internal/research/history"
 	"ratchet/internal/research/rules"
 	"ratchet/internal/wording"
@@ -32,7 +33,7 @@ func ShortSizes() []Size {
 func BuildDocument(f *Facts, version string, size Size) (*Document, error) {
 	d := &Document{Header: Header{Campaign: f.Campaign.Name, Seq: f.Head.Seq, Hash: f.Head.Hash, Version: version}}
 	w := &writer{facts: f, campaign: &f.Campaign, document: d, size: size,
-		unit: cleanUnit(f.Campaign.Program.Metric.Unit)}
+		unit: cleanUnit(f.Campaign.Program.Metric.Unit), metric: toldMetric(&f.Campaign)}
 	w.writeTitle()
 	w.writeAnswer()
 	w.writeReview()
@@ -56,6 +57,7 @@ type writer struct {
 	document *Document
 	size     Size
 	unit     string
+	metric   contract.Metric // as toldMetric
 }
 
 func (w *writer) addBlock(s Shape, spans ...Span) {
@@ -67,8 +69,8 @@ func (w *writer) addItem(spans ...Span)      { w.addBlock(Item, spans...) }
 func (w *writer) addRow(cells ...[]Span) {
 	w.document.Blocks = append(w.document.Blocks, Block{Shape: Row, Cells: cells})
 }
-func (w *writer) formatGain(g float64) string {
-	return wording.FormatSignedGain(g, w.campaign.Rule.Scale, w.unit)
+func (w *writer) formatGain(g research.Interval, scale string) string {
+	return formatGain(w.metric, g, scale)
 }
 
 func say(text string) Span                          { return Span{Kind: Words, Text: text} }
@@ -141,17 +143,16 @@ func (w *writer) writeAnswer() {
 	case exact:
 		w.writeExactGain()
 	case proven > 0 && campaign.Certified > 0:
-		w.addParagraph(append([]Span{strong("Certified: "), say("about "), figure("proven.gain", w.formatGain(proven)),
-			say(" of ")},
-			append(w.metricSpans(),
-				say(", in "), countSpan("certified", campaign.Certified, "certificate|certificates"),
-				say(": fresh interleaved pairs that each chain of edits had to pass. It is a sum of estimates; "),
-				command("ratchet audit"), say(" measures the whole."))...)...)
+		w.addParagraph(append(append([]Span{strong("Certified: ")}, w.metricSpans()...), []Span{say(", "),
+			figure("proven.gain", formatSum(campaign, proven)),
+			say(", in "), countSpan("certified", campaign.Certified, "certificate|certificates"),
+			say(": fresh interleaved pairs that each chain of edits had to pass. It is a sum of estimates; "),
+			command("ratchet audit"), say(" measures the whole.")}...)...)
 	case proven > 0:
-		w.addParagraph(append([]Span{strong("Proven edit by edit: "), say("about "),
-			figure("proven.gain", w.formatGain(proven)), say(" of ")}, append(w.metricSpans(),
+		w.addParagraph(append(append([]Span{strong("Proven edit by edit: ")}, w.metricSpans()...), []Span{say(", "),
+			figure("proven.gain", formatSum(campaign, proven)),
 			say(". It is a sum of estimates, which lean upwards; "), command("ratchet audit"),
-			say(" measures the whole."))...)...)
+			say(" measures the whole.")}...)...)
 	case campaign.Kept > 0:
 		w.addParagraph(append([]Span{strong("No gain is proven"), say(" of ")},
 			append(w.metricSpans(), say("."))...)...)
@@ -165,7 +166,7 @@ func (w *writer) writeAnswer() {
 		if made := w.facts.Finalized(); made != nil && len(made.Dropped) > 0 {
 			it = "the incumbent, with all that was kept,"
 		}
-		w.addItem(say("Certificates had put "+it+" at about "), figure("proven.gain", w.formatGain(proven)),
+		w.addItem(say("Certificates had put "+it+" at "), figure("proven.gain", formatSum(campaign, proven)),
 			say(" in "), countSpan("certified", campaign.Certified, "certificate|certificates"), say("."))
 	}
 	w.writeOvertakenBranch()
@@ -176,7 +177,7 @@ func (w *writer) writeAnswer() {
 
 	if chain > 0 {
 		w.addItem(strong("Only claimed: "), countSpan("chain", chain, "edit|edits"),
-			say(" since the last proof, expected to be worth "), figure("claimed.gain", w.formatGain(claimed)),
+			say(" since the last proof, expected to make "), figure("claimed.gain", formatAmount(campaign, claimed)),
 			say("; "), command("ratchet finalize"), say(" certifies them or takes them back."))
 	}
 
@@ -189,9 +190,8 @@ func (w *writer) writeAnswer() {
 // writeAudited gives the answer of an audit.
 func (w *writer) writeAudited() {
 	a, p := w.campaign.Audit, w.facts.Audit
-	spans := append([]Span{strong("Audited: "),
-		recordSpan(Figure, p.Ref, "gain", "/gain", wording.FormatGainInterval(a.Gain, a.Scale, w.unit)), say(" of ")},
-		w.metricSpans()...)
+	spans := append(append([]Span{strong("Audited: ")}, w.metricSpans()...), say(", "),
+		w.auditSpan())
 	w.addParagraph(append(spans, say(" over the start, from "),
 		recordSpan(Figure, p.Ref, "pairs", "/paired", formatCount(a.Pairs, "pair|pairs")),
 		say(" on which no decision rested. "+w.describeInterval(a.Gain)))...)
@@ -203,6 +203,16 @@ func (w *writer) writeAudited() {
 	if a.Commit != w.campaign.Incumbent {
 		w.addItem(say("The audit is of an earlier incumbent: what was kept or taken back since is not in it."))
 	}
+}
+
+// auditSpan is what the last audit measured.
+func (w *writer) auditSpan() Span {
+	if at := w.facts.Audit; at.Measured != nil && at.Measured.Gain != nil {
+		return recordSpan(Figure, at.Ref, "measured", "", at.Measured.DescribeChange(w.metric))
+	}
+	a := w.campaign.Audit
+
+	return recordSpan(Figure, w.facts.Audit.Ref, "gain", "/gain", w.formatGain(a.Gain, a.Scale))
 }
 
 // interference says what an audit's control found.
@@ -236,10 +246,11 @@ func (w *writer) writeExactGain() {
 
 		return
 	}
-	w.addParagraph(append([]Span{strong("Gained: "), figure("exact.gain", w.formatGain(g)), say(" of ")},
+	w.addParagraph(append([]Span{strong("Gained: ")},
 		append(w.metricSpans(),
-			say(", from "), figure("start.value", wording.FormatValue(*campaign.Baseline, w.unit)), say(" to "),
-			figure("best.value", wording.FormatValue(campaign.Rule.Incumbent, w.unit)),
+			say(" went from "), figure("start.value", wording.FormatValue(*campaign.Baseline, w.unit)), say(" to "),
+			figure("best.value", wording.FormatValue(campaign.Rule.Incumbent, w.unit)), say(", "),
+			figure("exact.gain", formatAmount(campaign, g)),
 			say(". The number is deterministic: a single run shows it exactly."))...)...)
 }
 
@@ -358,14 +369,7 @@ func (w *writer) guardSpans(change *Change) (spans []Span) {
 // judgementSpans are the gain and the proof with which a change was kept.
 func (w *writer) judgementSpans(change *Change) (spans []Span) {
 	if judgement := change.Judgement; judgement != nil && judgement.Gain != nil {
-		as, text := "gain", wording.FormatGainInterval(*judgement.Gain, judgement.Scale, w.unit)
-		if judgement.Verdict == research.Provisional {
-			as, text = "expected", wording.FormatSignedGain(judgement.Gain.Mid, judgement.Scale, w.unit)
-
-			spans = append(spans, say("expected "))
-		}
-
-		spans = append(spans, recordSpan(Figure, change.JudgedAt, as, "/gain", text))
+		spans = append(spans, recordSpan(Figure, change.JudgedAt, "judged", "", judgement.DescribeChange(w.metric)))
 	} else {
 		spans = append(spans, say("not measured"))
 	}

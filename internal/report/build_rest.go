@@ -157,7 +157,7 @@ func (w *writer) writeFailedProof(p *Proof) {
 			formatCount(x.Edits, "edit|edits"))}
 	if x.Gain != nil {
 		spans = append(spans, say(", which showed "),
-			recordSpan(Figure, p.Ref, "gain", "/gain", wording.FormatGainInterval(*x.Gain, x.Scale, w.unit)))
+			recordSpan(Figure, p.Ref, "certificate", "", x.DescribeChange(w.metric)))
 	}
 	w.addItem(append(spans, say("."))...)
 }
@@ -242,7 +242,7 @@ func (w *writer) writeCost() {
 
 // writeParticipants hold the agents' expectations against the findings.
 func (w *writer) writeParticipants() {
-	p := w.facts.SumPredictions()
+	campaign, p := w.campaign, w.facts.SumPredictions()
 	if w.size.Short || len(w.facts.Sessions) == 0 {
 		return
 	}
@@ -264,10 +264,10 @@ func (w *writer) writeParticipants() {
 	if p.N > 0 {
 		n := float64(p.N)
 		w.addParagraph(say("Expected and found: of "), countSpan("predictions", p.N, "prediction|predictions"),
-			say(" the mean was "), figure("predictions.expected", formatShare(p.Expected/n)),
-			say(", the mean finding "), figure("predictions.found", formatShare(p.Found/n)),
+			say(" the mean was "), figure("predictions.expected", formatShare(campaign, p.Expected/n)),
+			say(", the mean finding "), figure("predictions.found", formatShare(campaign, p.Found/n)),
 			say(", the mean distance "), figure("predictions.missed",
-				formatShareSize(p.Missed/n)), say("; "), countSpan("predictions.gains", p.Gains, "gain|gains"),
+				wording.FormatShare(p.Missed/n)), say("; "), countSpan("predictions.gains", p.Gains, "gain|gains"),
 			say(" among them."))
 	}
 }
@@ -285,9 +285,9 @@ func (w *writer) writeUnknowns() {
 		w.addItem(say("The campaign's whole gain: no audit was made."))
 	}
 
-	if g, ok := campaign.Rule.DetectableGain(rules.AuditPairs); ok {
+	if words := formatResolution(campaign); words != "" {
 		w.addItem(say("Smaller effects: the noise lets an audit show "),
-			figure("resolution", formatResolution(g, campaign.Rule.Scale, w.unit)),
+			figure("resolution", words),
 			say(" in most cases, and less only by luck."))
 	}
 

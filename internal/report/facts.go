@@ -51,7 +51,8 @@ type RecordedText struct {
 type Proof struct {
 	Ref
 	Job         research.JobID
-	Certificate *rules.Certificate // nil for an audit
+	Certificate *rules.Certificate    // nil for an audit
+	Measured    *rules.MeasurementEnd // of an audit
 }
 
 // Final is what finalize made last, of the present incumbent or an older one.

@@ -100,16 +100,24 @@ func gainFormulas() []Formula {
 					return ""
 				}
 
-				return wording.FormatSignedGain(g, f.Campaign.Rule.Scale, unit(f))
+				return formatAmount(&f.Campaign, g)
+			}),
+		textFormula("branch.gain", "the audited gain of the branch that finalize made, from the start's value",
+			func(f *Facts) string {
+				if f.Final == nil || f.Final.Gain == nil {
+					return ""
+				}
+
+				return formatOverStart(&f.Campaign, *f.Final.Gain, f.Final.Scale)
 			}),
 		textFormula("proven.gain", "sum of the certificates' estimates and of edits proven on their own",
 			func(f *Facts) string {
 				g, _, _ := f.Campaign.Reckoned()
-				return wording.FormatSignedGain(g, f.Campaign.Rule.Scale, unit(f))
+				return formatSum(&f.Campaign, g)
 			}),
 		textFormula("claimed.gain", "sum of what the open chain's verdicts expect", func(f *Facts) string {
 			_, g, _ := f.Campaign.Reckoned()
-			return wording.FormatSignedGain(g, f.Campaign.Rule.Scale, unit(f))
+			return formatAmount(&f.Campaign, g)
 		}),
 		countFormula("chain", "keeps since the last checkpoint", "edit|edits",
 			func(f *Facts) int { _, _, n := f.Campaign.Reckoned(); return n }),
@@ -120,12 +128,7 @@ func gainFormulas() []Formula {
 		countFormula("audits", "audits begun", "audit|audits", func(f *Facts) int { return f.Campaign.Audits }),
 		textFormula("resolution", "the difference that an audit shows four times of five, from the calibrated noise",
 			func(f *Facts) string {
-				g, ok := f.Campaign.Rule.DetectableGain(rules.AuditPairs)
-				if !ok {
-					return ""
-				}
-
-				return formatResolution(g, f.Campaign.Rule.Scale, unit(f))
+				return formatResolution(&f.Campaign)
 			}),
 	}
 }
@@ -181,14 +184,16 @@ func costFormulas() []Formula {
 			return of(facts.Sums)
 		}
 	}
-	mean := func(of func(p history.Predictions) float64, write func(share float64) string) func(f *Facts) string {
+	mean := func(
+		of func(p history.Predictions) float64, write func(c *history.Campaign, share float64) string,
+	) func(f *Facts) string {
 		return func(f *Facts) string {
 			predictions := f.SumPredictions()
 			if predictions.N == 0 {
 				return ""
 			}
 
-			return write(of(predictions) / float64(predictions.N))
+			return write(&f.Campaign, of(predictions)/float64(predictions.N))
 		}
 	}
 
@@ -226,7 +231,8 @@ func costFormulas() []Formula {
 		textFormula("predictions.found", "mean of the gains that were estimated",
 			mean(func(p history.Predictions) float64 { return p.Found }, formatShare)),
 		textFormula("predictions.missed", "mean distance between the two",
-			mean(func(p history.Predictions) float64 { return p.Missed }, formatShareSize)),
+			mean(func(p history.Predictions) float64 { return p.Missed },
+				func(_ *history.Campaign, share float64) string { return wording.FormatShare(share) })),
 		countFormula("predictions.gains", "estimates above none", "gain|gains",
 			func(f *Facts) int { return f.SumPredictions().Gains }),
 	}

@@ -118,11 +118,10 @@ func (x *Final) branchSpan() Span {
 
 // writeFinalized gives the answer of a finalize, whose branch was audited.
 func (w *writer) writeFinalized(final *Final) {
-	spans := append([]Span{strong("Audited: "),
-		recordSpan(Figure, final.Ref, "gain", "/gain", wording.FormatGainInterval(*final.Gain, final.Scale, w.unit)),
-		say(" of ")}, w.metricSpans()...)
+	spans := append([]Span{strong("Audited: ")}, w.metricSpans()...)
 
-	spans = append(spans, say(" over the start, of the branch "), final.branchSpan(), say(", from "),
+	spans = append(spans, say(", "), figure("branch.gain", formatOverStart(w.campaign, *final.Gain, final.Scale)),
+		say(" over the start, of the branch "), final.branchSpan(), say(", from "),
 		recordSpan(Figure, final.Ref, "pairs", "/pairs", formatCount(final.Pairs, "pair|pairs")),
 		say(" on which no decision rested. "+w.describeInterval(*final.Gain)))
 	if len(final.Dropped) > 0 {
@@ -139,7 +138,7 @@ func (w *writer) writeFinalized(final *Final) {
 	campaign := w.campaign
 	if a := campaign.Audit; a != nil && a.Commit == campaign.Incumbent && a.Job != final.Audit {
 		w.addItem(say("The incumbent itself, with all that was kept, was audited at "),
-			recordSpan(Figure, w.facts.Audit.Ref, "gain", "/gain", wording.FormatGainInterval(a.Gain, a.Scale, w.unit)),
+			w.auditSpan(),
 			say(", from "), recordSpan(Figure, w.facts.Audit.Ref, "pairs", "/paired",
 				formatCount(a.Pairs, "pair|pairs")), say("."))
 	} else if _, exact := campaign.Exact(); exact && len(final.Dropped) > 0 {
@@ -161,7 +160,7 @@ func (w *writer) writeOvertakenBranch() {
 	if final.Gain != nil && !w.size.Short {
 		spans = append(spans, say(" It was audited at "),
 			recordSpan(Figure, final.Ref, "gain", "/gain",
-				wording.FormatGainInterval(*final.Gain, final.Scale, w.unit)),
+				w.formatGain(*final.Gain, final.Scale)),
 			say("."))
 	}
 	w.addItem(spans...)
@@ -217,7 +216,7 @@ func (w *writer) findingSpans(final *Final, n int) (spans []Span, measured bool)
 	}
 
 	spans = append(spans, say(", worth "), recordSpan(Figure, d.ref, "gain", d.path+"/gain",
-		wording.FormatGainInterval(*d.gain, d.scale, w.unit)))
+		w.formatGain(*d.gain, d.scale)))
 	if !w.size.Short && w.campaign.Rule.NoiseKind == research.Noisy {
 		spans = append(spans, say(" from "), recordSpan(Figure, d.ref, "pairs", d.path+"/pairs",
 			formatCount(d.pairs, "pair|pairs")))

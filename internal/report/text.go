@@ -7,8 +7,9 @@ import (
 	"time"
 	"unicode"
 
+	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
 	"ratchet/internal/research/history"
-	"ratchet/internal/research/rules"
 	"ratchet/internal/wording"
 )
 
@@ -64,11 +65,40 @@ func formatEnergy(joules float64) string {
 // formatBytes is a size in kB, as clients count them.
 func formatBytes(n int64) string { return wording.FormatValue(math.Round(float64(n)/100)/10, "kB") }
 
-// formatShare is a share in percent, with its sign.
-func formatShare(v float64) string { return wording.FormatSignedGain(v, "log", "") }
+// toldMetric is the campaign's metric as figures are told in it: without its name, which
+// stands beside them.
+func toldMetric(c *history.Campaign) contract.Metric {
+	metric := c.Program.Metric
+	metric.Name, metric.Unit = "", cleanUnit(metric.Unit)
 
-// formatShareSize is a share in percent that has no direction.
-func formatShareSize(v float64) string { return strings.TrimPrefix(formatShare(v), "+") }
+	return metric
+}
+
+// formatOverStart is a gain over the start, with the values that it is between.
+func formatOverStart(c *history.Campaign, gain research.Interval, scale string) string {
+	words := toldMetric(c).Words(scale)
+	return words.FormatChange(words.Over(c.ComparableStart(), gain))
+}
+
+// formatGain is a gain with its interval. A figure has a digit, also where nothing changed.
+func formatGain(metric contract.Metric, gain research.Interval, scale string) string {
+	return strings.Replace(metric.Words(scale).FormatGain(gain), "no change", "0 change", 1)
+}
+
+// formatSum is what gains add up to, over the start.
+func formatSum(c *history.Campaign, gain float64) string {
+	return formatOverStart(c, research.Interval{Mid: gain, Lo: gain, Hi: gain}, c.Rule.Scale)
+}
+
+// formatAmount is a gain without its interval.
+func formatAmount(c *history.Campaign, gain float64) string {
+	return formatGain(toldMetric(c), research.Interval{Mid: gain, Lo: gain, Hi: gain}, c.Rule.Scale)
+}
+
+// formatShare is a gain that an agent named as a percentage.
+func formatShare(c *history.Campaign, gain float64) string {
+	return formatGain(toldMetric(c), research.Interval{Mid: gain, Lo: gain, Hi: gain}, research.LogScale)
+}
 
 func formatTime(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
 
@@ -107,9 +137,15 @@ func formatLines(added, removed int) string { return fmt.Sprintf("+%d -%d lines"
 // formatPaths names files, the first few of many.
 func formatPaths(paths []string) string { return cleanText(strings.Join(paths, ", "), 80) }
 
-// formatResolution is the difference that an audit can show.
-func formatResolution(gain float64, scale, unit string) string {
-	size := strings.TrimPrefix(wording.FormatSignedGain(math.Abs(gain), scale, unit), "+")
+// formatResolution is the difference that an audit can show, "" where that is not known.
+func formatResolution(campaign *history.Campaign) string {
+	pairs := campaign.Outlook().AuditPairs()
 
-	return size + " with " + formatCount(rules.AuditPairs, "pair|pairs")
+	gain, ok := campaign.Rule.DetectableGain(pairs)
+	if !ok {
+		return ""
+	}
+
+	return toldMetric(campaign).Words(campaign.Rule.Scale).FormatSize(gain) + " with " +
+		formatCount(pairs, "pair|pairs")
 }

@@ -2,12 +2,20 @@ package research
 
 import "math"
 
-// The scales of comparison. On the log scale a difference is a share of the value,
-// on the linear one an amount in the metric's unit.
+// The scales of comparison. On the log scale a difference is a share of the value; on
+// the others it is an amount in the metric's unit. A count and a share are linear, and
+// what they are tells how noisy they can be.
 const (
 	LogScale    = "log"
 	LinearScale = "linear"
+	CountScale  = "count"
+	ShareScale  = "share"
 )
+
+// IsLinear says whether differences on the scale are amounts in the metric's unit.
+func IsLinear(scale string) bool {
+	return scale == LinearScale || scale == CountScale || scale == ShareScale
+}
 
 // Interval is an estimate with its 90 % interval.
 type Interval struct {

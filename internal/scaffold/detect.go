@@ -102,8 +102,8 @@ func Detect(fsys fs.FS) (*Proposal, error) {
 }
 
 var (
-	sourceFile = regexp.MustCompile(`\.(c|cc|cpp|cu|go|js|jsx|mjs|cjs|ts|tsx|py|rs|java|zig|jl|rb|php|swift|kt|cs|hs|ml|lua)$`)
-	aboutTests = regexp.MustCompile(`(^|/)(tests?|benches|bench|benchmarks?|perf|examples?|scripts)/|(_test|\.test|\.spec|\.d)\.|(^|/)(m?test|bench|setup|conftest)[^/]*$`)
+	sourceFile = compileLazily(`\.(c|cc|cpp|cu|go|js|jsx|mjs|cjs|ts|tsx|py|rs|java|zig|jl|rb|php|swift|kt|cs|hs|ml|lua)$`)
+	aboutTests = compileLazily(`(^|/)(tests?|benches|bench|benchmarks?|perf|examples?|scripts)/|(_test|\.test|\.spec|\.d)\.|(^|/)(m?test|bench|setup|conftest)[^/]*$`)
 )
 
 // largestSources are the n largest sources that are no tests, as far as names tell.
@@ -112,7 +112,7 @@ func largestSources(folder *tree, n int) []string {
 	var names []string
 
 	for _, name := range folder.files {
-		if !sourceFile.MatchString(name) || aboutTests.MatchString(name) {
+		if !sourceFile().MatchString(name) || aboutTests().MatchString(name) {
 			continue
 		}
 
@@ -227,13 +227,13 @@ func (t *tree) firstExisting(names ...string) string {
 }
 
 var (
-	metricLine = regexp.MustCompile(`METRIC ([A-Za-z_][A-Za-z0-9_]*)=`)
-	colonLine  = regexp.MustCompile(`print\(f?["']([A-Za-z_][A-Za-z0-9_]*): +[{%"']`)
+	metricLine = compileLazily(`METRIC ([A-Za-z_][A-Za-z0-9_]*)=`)
+	colonLine  = compileLazily(`print\(f?["']([A-Za-z_][A-Za-z0-9_]*): +[{%"']`)
 )
 
 // findPrintedMetric finds the metric that a program's text prints by itself.
 func findPrintedMetric(text string) (contract.Metric, bool) {
-	for _, form := range []*regexp.Regexp{metricLine, colonLine} {
+	for _, form := range []*regexp.Regexp{metricLine(), colonLine()} {
 		if m := form.FindStringSubmatch(text); m != nil {
 			return contract.Metric{Name: m[1], Better: guessDirection(m[1]), From: contract.Source{Kind: "output"}},
 				true
@@ -251,18 +251,18 @@ func cpuSeconds() contract.Metric {
 
 var directions = []struct {
 	better research.Direction
-	words  *regexp.Regexp
+	words  func() *regexp.Regexp
 }{
 	{research.Higher,
-		regexp.MustCompile(`(^|_)(acc|accuracy|score|throughput|tps|qps|rps|fps|f1|auc|reward|speedup|per_s|per_sec|per_second|hits|recall|precision|tflops|gflops)(_|$)`)},
+		compileLazily(`(^|_)(acc|accuracy|score|throughput|tps|qps|rps|fps|f1|auc|reward|speedup|per_s|per_sec|per_second|hits|recall|precision|tflops|gflops)(_|$)`)},
 	{research.Lower,
-		regexp.MustCompile(`(^|_)(ns|us|ms|s|sec|secs|seconds|time|latency|bytes|size|kb|mb|loss|bpb|bpc|perplexity|ppl|error|errors|memory|rss|cost|misses|allocs|p50|p95|p99)(_|$)`)},
+		compileLazily(`(^|_)(ns|us|ms|s|sec|secs|seconds|time|latency|bytes|size|kb|mb|loss|bpb|bpc|perplexity|ppl|error|errors|memory|rss|cost|misses|allocs|p50|p95|p99)(_|$)`)},
 }
 
 // guessDirection guesses the direction from a metric's name, "" if the name says nothing.
 func guessDirection(name string) research.Direction {
 	for _, d := range directions {
-		if d.words.MatchString(strings.ToLower(name)) {
+		if d.words().MatchString(strings.ToLower(name)) {
 			return d.better
 		}
 	}

@@ -3,7 +3,6 @@ package scaffold
 import (
 	"fmt"
 	"path"
-	"regexp"
 	"strings"
 
 	"ratchet/internal/research"
@@ -11,8 +10,8 @@ import (
 )
 
 var (
-	cargoName    = regexp.MustCompile(`(?ms)^\[package\].*?^name *= *"([^"]+)"`)
-	criterionRun = regexp.MustCompile(`bench_function\(\s*"([^"]+)"`)
+	cargoName    = compileLazily(`(?ms)^\[package\].*?^name *= *"([^"]+)"`)
+	criterionRun = compileLazily(`bench_function\(\s*"([^"]+)"`)
 )
 
 // detectCargo proposes the first criterion benchmark, else the program, else
@@ -35,7 +34,7 @@ func detectCargo(folder *tree) *Proposal {
 	}
 
 	manifest := folder.readStart("Cargo.toml")
-	switch name := cargoName.FindStringSubmatch(manifest); {
+	switch name := cargoName().FindStringSubmatch(manifest); {
 	case strings.Contains(manifest, "criterion") && cargoBench(folder, proposal):
 	case name != nil && folder.hasFile("src/main.rs"):
 		proposal.addReason("src/main.rs: a program; no criterion benchmark")
@@ -57,7 +56,7 @@ func detectCargo(folder *tree) *Proposal {
 // cargoBench reads criterion's result from the file where it puts it.
 func cargoBench(t *tree, proposal *Proposal) bool {
 	for _, file := range t.listFolder("benches", ".rs") {
-		m := criterionRun.FindStringSubmatch(t.readStart(file))
+		m := criterionRun().FindStringSubmatch(t.readStart(file))
 		if m == nil || strings.ContainsAny(m[1], "/ #?") { // such names are changed on the way to a folder's
 			continue
 		}

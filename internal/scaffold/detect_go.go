@@ -15,10 +15,10 @@ import (
 )
 
 var (
-	goBenchmark = regexp.MustCompile(`(?m)^func (Benchmark\w*)\(\w+ \*testing\.B\)`)
-	goRequire   = regexp.MustCompile(`(?m)^require\b`)
-	goBuild     = regexp.MustCompile(`(?m)^//go:build .*$`)
-	goMain      = regexp.MustCompile(`(?m)^package main$`)
+	goBenchmark = compileLazily(`(?m)^func (Benchmark\w*)\(\w+ \*testing\.B\)`)
+	goRequire   = compileLazily(`(?m)^require\b`)
+	goBuild     = compileLazily(`(?m)^//go:build .*$`)
+	goMain      = compileLazily(`(?m)^package main$`)
 )
 
 // detectGo proposes the module's first benchmark, else its program, else the
@@ -30,7 +30,7 @@ func detectGo(folder *tree) *Proposal {
 	proposal := &Proposal{}
 	proposal.addReason("go.mod: a Go module")
 
-	if goRequire.MatchString(folder.readStart("go.mod")) && !folder.exists("vendor/modules.txt") {
+	if goRequire().MatchString(folder.readStart("go.mod")) && !folder.exists("vendor/modules.txt") {
 		proposal.Setup = "go mod download" // builds have no network, and the module cache may lack something
 	}
 
@@ -116,7 +116,7 @@ func goCases(folder *tree) []goCase {
 		}
 
 		text := folder.readStart(file)
-		for _, at := range goBenchmark.FindAllStringSubmatchIndex(text, -1) {
+		for _, at := range goBenchmark().FindAllStringSubmatchIndex(text, -1) {
 			body, _, _ := strings.Cut(text[at[1]:], "\nfunc ")
 			name := text[at[2]:at[3]]
 			cases = append(cases, goCase{file: file, name: name, parts: strings.Contains(body, "b.Run("),
@@ -202,7 +202,7 @@ func goBuilt(file, text string) bool {
 		}
 	}
 
-	line := goBuild.FindString(text)
+	line := goBuild().FindString(text)
 	if line == "" {
 		return true
 	}
@@ -252,7 +252,7 @@ func goSources(folder *tree, dir string) []string {
 func goProgram(folder *tree, proposal *Proposal) bool {
 	sources := goSources(folder, ".")
 	for _, file := range sources {
-		if !goMain.MatchString(folder.readStart(file)) {
+		if !goMain().MatchString(folder.readStart(file)) {
 			continue
 		}
 		proposal.addReason(file + ": a program; no benchmark")

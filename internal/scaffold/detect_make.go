@@ -1,11 +1,10 @@
 package scaffold
 
 import (
-	"regexp"
 	"slices"
 )
 
-var makeTarget = regexp.MustCompile(`(?m)^([A-Za-z][\w.-]*)[ \t]*:(?:[^=]|$)`)
+var makeTarget = compileLazily(`(?m)^([A-Za-z][\w.-]*)[ \t]*:(?:[^=]|$)`)
 
 // detectMake proposes the Makefile's bench target, with its
 // test target as the check; without one, the CPU time of the tests.
@@ -17,7 +16,7 @@ func detectMake(folder *tree) *Proposal {
 	text := folder.readStart(file)
 
 	var targets []string
-	for _, m := range makeTarget.FindAllStringSubmatch(text, -1) {
+	for _, m := range makeTarget().FindAllStringSubmatch(text, -1) {
 		targets = append(targets, m[1])
 	}
 	proposal := &Proposal{}

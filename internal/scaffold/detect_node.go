@@ -3,7 +3,6 @@ package scaffold
 import (
 	"encoding/json"
 	"path"
-	"regexp"
 	"strings"
 
 	"ratchet/internal/research/contract"
@@ -27,8 +26,8 @@ var packageManagers = []struct{ lock, install, script string }{
 }
 
 var (
-	nodeScript = regexp.MustCompile(`\b(?:node|tsx|bun|deno run)\b(?: -\S+)* +(\S+\.[cm]?[jt]s)\b`)
-	jsImport   = regexp.MustCompile(`(?:from|import|require\()\s*["'](\.{1,2}/[^"']+)["']`)
+	nodeScript = compileLazily(`\b(?:node|tsx|bun|deno run)\b(?: -\S+)* +(\S+\.[cm]?[jt]s)\b`)
+	jsImport   = compileLazily(`(?:from|import|require\()\s*["'](\.{1,2}/[^"']+)["']`)
 )
 
 // jsBenches are the usual names of a benchmark, where no script says so.
@@ -117,7 +116,7 @@ func timedBy(pkg *packageJSON) string {
 // jsFiles looks into the file that the script runs: what it prints, and the
 // one local file that it imports.
 func jsFiles(folder *tree, proposal *Proposal, pkg *packageJSON, command string) {
-	if m := nodeScript.FindStringSubmatch(command); m != nil {
+	if m := nodeScript().FindStringSubmatch(command); m != nil {
 		file := path.Clean(m[1])
 
 		text := folder.readStart(file)
@@ -127,7 +126,7 @@ func jsFiles(folder *tree, proposal *Proposal, pkg *packageJSON, command string)
 		}
 		var local []string
 
-		for _, i := range jsImport.FindAllStringSubmatch(text, -1) {
+		for _, i := range jsImport().FindAllStringSubmatch(text, -1) {
 			name := path.Join(path.Dir(file), i[1])
 			if found := folder.firstExisting(name, name+".js", name+".ts", name+".mjs", name+"/index.js"); found != "" {
 				local = append(local, found)

@@ -2,12 +2,11 @@ package scaffold
 
 import (
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 )
 
-var pythonImport = regexp.MustCompile(`(?m)^[ \t]*(?:from +([A-Za-z_][\w.]*) +import|import +([A-Za-z_][\w., ]*))`)
+var pythonImport = compileLazily(`(?m)^[ \t]*(?:from +([A-Za-z_][\w.]*) +import|import +([A-Za-z_][\w., ]*))`)
 
 // detectPython proposes a benchmark or training script, else the CPU time of
 // the tests.
@@ -123,7 +122,7 @@ func pythonProgram(folder *tree, proposal *Proposal, python, script string) {
 func pythonImports(folder *tree, script, text string) []string {
 	var local []string
 
-	for _, m := range pythonImport.FindAllStringSubmatch(text, -1) {
+	for _, m := range pythonImport().FindAllStringSubmatch(text, -1) {
 		for _, name := range strings.Split(m[1]+m[2], ",") {
 			name, _, _ = strings.Cut(strings.TrimSpace(name), " ") // import x as y
 			file := strings.ReplaceAll(name, ".", "/") + ".py"

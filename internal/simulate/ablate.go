@@ -1,6 +1,7 @@
 package simulate
 
 import (
+	"cmp"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -168,7 +169,8 @@ func (b *bench) ablation() rules.Ablation {
 	}
 	b.before = b.world.Runs
 
-	return rules.NewAblation(program, st.AfterRepeats(program, more), b.changes, b.Pairs)
+	return rules.NewAblation(program, st.AfterRepeats(program, more), b.changes,
+		cmp.Or(b.Pairs, rules.SparingAblationPairs))
 }
 
 // differ runs a pair of the head without besides and the same without out, each

@@ -15,7 +15,8 @@ func Cells() []Cell {
 	var cells []Cell
 	add := func(tag string, e Effects, runs, proposals int, names ...string) {
 		for _, name := range names {
-			cells = append(cells, Cell{tag + ", " + name, noiseNamed(name), e, runs, proposals})
+			cells = append(cells, Cell{Name: tag + ", " + name, Noise: noiseNamed(name), Effects: e, Runs: runs,
+				Proposals: proposals})
 		}
 	}
 	six := []string{"lognormal 0.5%", "lognormal 2%", "lognormal 5%", "heavy one-sided", "drift", "drift+heavy"}

@@ -20,6 +20,7 @@ type flaws struct {
 	last        bool // auto: every proposal is taken for the last one: no run is saved for another
 	longWay     bool // no shortcut: a metric without noise is judged like a noisy one
 	blind       bool // unequal pairs count
+	first       bool // not broken: the first version of the rule
 }
 
 const (
@@ -33,6 +34,15 @@ type driver struct {
 	flaws flaws
 	first []float64 // raw values of the calibration
 	block []float64 // raw values of the baseline of this confirmation
+}
+
+// ruleVersion is the version of the rule that is played.
+func ruleVersion(f flaws) int {
+	if f.first {
+		return rules.FirstVersion
+	}
+
+	return rules.CurrentVersion
 }
 
 // observe makes the wanted run of a program at that level; baseline says that
@@ -109,7 +119,8 @@ func exactGain(j rules.Judgement) float64 { return math.Log(*j.Baseline / *j.Val
 func playAuto(broken flaws) func(*world) {
 	return func(w *world) {
 		night := &autoNight{driver: driver{world: w, flaws: broken},
-			rule: rules.Auto{Metric: metric(w.cell, broken), Rope: .003 * w.cell.Noise.Scale}}
+			rule: rules.Auto{Metric: metric(w.cell, broken), Rope: .003 * w.cell.Noise.Scale,
+				Version: ruleVersion(broken)}}
 
 		st, err := night.rule.Calibrated(night.calibrate(night.rule.Calibrate))
 		if err != nil {
@@ -173,6 +184,9 @@ func (n *autoNight) experiment(outlook rules.Outlook) {
 		obs = append(obs, n.observe(*step.Run, level, false))
 	}
 	judgement := *step.Done
+	if n.judged != nil {
+		n.judged(effect, judgement)
+	}
 
 	n.st = n.rule.Close(n.st, outlook, obs, judgement)
 	switch judgement.Verdict {
@@ -225,7 +239,8 @@ func certify(broken flaws) func(*world) {
 	return func(machine *world) {
 		s := &driver{world: machine, flaws: broken}
 
-		rule := rules.Certify{Metric: metric(machine.cell, broken), Rope: .003 * machine.cell.Noise.Scale}
+		rule := rules.Certify{Metric: metric(machine.cell, broken), Rope: .003 * machine.cell.Noise.Scale,
+			Version: ruleVersion(broken)}
 		if broken.unassuming {
 			rule.Assumptions = contract.AssumeNone
 		}
@@ -276,6 +291,9 @@ func (s *driver) judgeEdit(
 		return st
 	}
 	judgement := *step.Done
+	if s.judged != nil {
+		s.judged(effect, judgement)
+	}
 
 	st = rule.Close(st, outlook, obs, judgement)
 	if judgement.Verdict != research.Improved {

@@ -124,11 +124,12 @@ func (s *Study) playCells(ctx context.Context, cells []Cell, rules []Rule) []Lin
 	return lines
 }
 
-// The recordings that the evidence rests on, made by `make nights` and
-// `make evidence-wordfreq`.
+// The recordings that the evidence rests on, made by `make nights`,
+// `make evidence-wordfreq` and `make field`; the last one may be absent.
 const (
 	NightsFile   = "evidence-nights.jsonl"
 	WordfreqFile = "evidence-wordfreq.jsonl"
+	FieldFile    = "evidence-field.jsonl"
 )
 
 // AddRecordings adds what was recorded on a real machine to the report: the nights
@@ -156,6 +157,19 @@ func (s *Study) AddRecordings(report *Report) error {
 		return fmt.Errorf("read %s: %w", WordfreqFile, err)
 	}
 	report.Recording, report.Replayed = &rec, ReplayRecording(rec, ReplayNights)
+
+	text, err = os.ReadFile(filepath.Join(s.Recordings, FieldFile))
+	if os.IsNotExist(err) {
+		return nil
+	}
+
+	if err == nil {
+		report.Field, err = ParseFieldTrials(text)
+	}
+
+	if err != nil {
+		return fmt.Errorf("read %s: %w", FieldFile, err)
+	}
 
 	return nil
 }

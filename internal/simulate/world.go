@@ -3,6 +3,8 @@ package simulate
 import (
 	"math"
 	"math/rand/v2"
+
+	"ratchet/internal/research/rules"
 )
 
 // Effects is a mix of proposed edits; what the shares leave is large gains
@@ -45,6 +47,13 @@ type NoiseModel struct {
 	DriftSD, Rho     float64 // AR(1) drift of the machine: stationary sd, correlation per run
 	Jump, JumpP      float64 // two-speed clock: height of the slow state, chance per run to switch
 	BurstP, BurstEnd float64 // chance per run that a burst of outliers begins, that it ends
+	// Two speeds: a run in the slow state takes Slow longer; SlowShare of all runs do, and
+	// a state that was entered stays with chance SlowStay (0: every run draws anew).
+	Slow, SlowShare, SlowStay float64
+	Step, StepP               float64 // the level jumps by about Step, up or down; chance per run
+	WarmUp, WarmUpRuns        float64 // excess of the first run, and the runs in which it falls to 1/e
+	Load, LoadRuns            float64 // load that grows and falls: most that it adds, and runs of one wave
+	Quantum                   float64 // the clock's tick, as a share of the start's value; 0 for none
 	// Beside is what others' load adds to the baseline's half of a pair, and to it alone;
 	// such a pair is recorded as unequal.
 	Beside float64
@@ -90,6 +99,8 @@ type Cell struct {
 	Effects   Effects
 	Runs      int // of the night, calibration and warm-up included; Unlimited is allowed if Proposals is not
 	Proposals int // Unlimited when only runs are scarce
+	// Stream is recorded noise, which takes the place of Noise's; nil for none.
+	Stream []float64
 }
 
 // Night is what one night came to. Gains are log-ratios, positive is better.
@@ -112,8 +123,12 @@ type world struct {
 	drift        float64
 	slow, burst  bool
 	gained       bool
+	isSlow       bool    // in the slow one of two speeds
+	step         float64 // sum of the level's jumps
 	level        float64 // true log level of what is proven, or kept
-	tape         *tape   // of recorded samples, instead of all the above noise; nil for none
+	stream       *recordedNoise
+	judged       func(effect float64, judgement rules.Judgement) // told of every verdict of Ratchet's; nil for nobody
+	tape         *tape                                           // of recorded samples, instead of all the above noise; nil for none
 }
 
 func newWorld(c Cell, seed uint64, night int) *world {
@@ -123,6 +138,13 @@ func newWorld(c Cell, seed uint64, night int) *world {
 	}
 	machine.drift = c.Noise.DriftSD * machine.noise.NormFloat64()
 	machine.slow = c.Noise.Jump > 0 && machine.noise.IntN(2) == 0
+	if c.Noise.SlowShare > 0 {
+		machine.isSlow = machine.noise.Float64() < c.Noise.SlowShare
+	}
+
+	if len(c.Stream) > 0 {
+		machine.stream = &recordedNoise{noise: c.Stream, at: machine.noise.IntN(len(c.Stream))}
+	}
 
 	return machine
 }
@@ -130,9 +152,14 @@ func newWorld(c Cell, seed uint64, night int) *world {
 // measureOnce measures a program of the true log level.
 func (w *world) measureOnce(level float64) float64 {
 	w.Runs++
-	if w.tape != nil {
+
+	switch {
+	case w.tape != nil:
 		return w.tape.readSample(w.Proposals, level != w.level)
+	case w.stream != nil:
+		return level + w.stream.next()
 	}
+
 	w.advanceMachine()
 	noise := w.cell.Noise
 
@@ -149,7 +176,37 @@ func (w *world) measureOnce(level float64) float64 {
 		y += noise.TailMean * w.noise.ExpFloat64()
 	}
 
-	return y
+	return w.readClock(y + w.machineState())
+}
+
+// machineState is what the state of the machine adds to a run: the slower of two speeds,
+// jumps, a warm-up, load. With load the runs scatter more, too.
+func (w *world) machineState() float64 {
+	noise, extra := w.cell.Noise, w.step
+	if w.isSlow {
+		extra += noise.Slow
+	}
+
+	if noise.WarmUp > 0 {
+		extra += noise.WarmUp * math.Exp(-float64(w.Runs-1)/noise.WarmUpRuns)
+	}
+
+	if noise.Load > 0 {
+		wave := math.Sin(math.Pi * float64(w.Runs) / noise.LoadRuns)
+		extra += noise.Load * wave * wave * (1 + .3*w.noise.NormFloat64())
+	}
+
+	return extra
+}
+
+// readClock is the height as a clock of whole ticks shows it.
+func (w *world) readClock(height float64) float64 {
+	tick := w.cell.Noise.Quantum
+	if tick == 0 {
+		return height
+	}
+
+	return math.Log(tick * max(1, math.Round(math.Exp(height)/tick)))
 }
 
 // advanceMachine lets one step of time pass on the machine.
@@ -161,6 +218,18 @@ func (w *world) advanceMachine() {
 
 	if noise.JumpP > 0 && w.noise.Float64() < noise.JumpP {
 		w.slow = !w.slow
+	}
+
+	if noise.SlowShare > 0 && w.noise.Float64() >= noise.SlowStay {
+		w.isSlow = w.noise.Float64() < noise.SlowShare
+	}
+
+	if noise.StepP > 0 && w.noise.Float64() < noise.StepP {
+		size := noise.Step * (.5 + w.noise.Float64())
+		if w.noise.IntN(2) == 0 {
+			size = -size
+		}
+		w.step += size
 	}
 
 	if noise.BurstP == 0 {
@@ -185,6 +254,9 @@ func (w *world) propose() (float64, bool) {
 	}
 
 	w.Proposals++
+	if w.stream != nil {
+		w.stream.skip(w.noise.IntN(mostSkipped + 1))
+	}
 	w.advanceMachine()
 
 	d := w.cell.Effects.drawEffect(w.edits, w.cell.Noise.Scale)

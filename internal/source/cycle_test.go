@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"ratchet/internal/source"
+	"ratchet/internal/testform"
 )
 
 // TestCycle goes through one experiment in every kind of repository, and
@@ -20,6 +21,10 @@ func TestCycle(t *testing.T) {
 		t.Run(k.name, func(t *testing.T) {
 			if testing.Short() && variants[k.name] {
 				t.Skip("another kind has most of what it has")
+			}
+
+			if !quickKinds[k.name] {
+				testform.SkipQuick(t, "the quick kinds have names, a filter, line ends, a second checkout, a submodule")
 			}
 
 			s := k.build(t)

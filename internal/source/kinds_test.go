@@ -45,6 +45,12 @@ var variants = map[string]bool{
 	"assume-unchanged": true,
 }
 
+// quickKinds are those of the quick form.
+var quickKinds = map[string]bool{
+	"names that need quoting": true, "core.autocrlf": true, "clean and smudge filter that isn't idempotent": true,
+	"linked worktree": true, "submodule": true,
+}
+
 var kinds = []kind{
 	{"plain", func(t *testing.T) site {
 		return site{dir: repository(t, map[string]string{"train.py": before, "other.txt": "x\n"}), path: "train.py",

@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
 	"ratchet/internal/research/history"
 	"ratchet/internal/screen"
 	"ratchet/internal/view"
@@ -45,19 +46,15 @@ func verdictWord(v research.Verdict) (string, screen.Colour) {
 	return mark + " " + string(v), colour
 }
 
-// experimentTable lays experiments out. Of a noisy metric no two single values stand side by side.
-func (v Layout) experimentTable(xs []history.Experiment, noisy bool) []string {
+// experimentTable lays experiments of a campaign with that metric out.
+func (v Layout) experimentTable(xs []history.Experiment, metric contract.Metric) []string {
 	cols := []screen.Column{{Head: "n", Right: true}, {Head: "verdict"}, {Head: "status", Leave: 2},
-		{Head: "gain", Right: true}}
-	if !noisy {
-		cols = append(cols, screen.Column{Head: "value", Right: true, Leave: 1})
-	}
-
-	cols = append(cols, screen.Column{Head: "hypothesis", Flex: true})
+		{Head: "from → to", Right: true, Leave: 1}, {Head: "change", Right: true},
+		{Head: "90 %", Right: true, Leave: 3}, {Head: "hypothesis", Flex: true}}
 
 	rows := make([][]screen.Cell, len(xs))
 	for i := range xs {
-		f := tools.FactsOfRow(&xs[i])
+		f := tools.FactsOfRow(&xs[i], metric)
 		word, colour := verdictWord(f.Verdict)
 
 		status := screen.Plain
@@ -66,12 +63,17 @@ func (v Layout) experimentTable(xs []history.Experiment, noisy bool) []string {
 		}
 
 		rows[i] = []screen.Cell{{Text: strconv.Itoa(xs[i].N)}, {Text: word, Colour: colour},
-			{Text: f.Status, Colour: status}, {Text: f.Gain, Colour: colour}}
-		if !noisy {
-			rows[i] = append(rows[i], screen.Cell{Text: f.Value})
-		}
+			{Text: f.Status, Colour: status}, {Text: f.Values},
+			{Text: f.Change, Colour: colour}, {Text: f.Range}, {Text: f.Idea}}
+	}
 
-		rows[i] = append(rows[i], screen.Cell{Text: f.Idea})
+	// Exact numbers have no interval.
+	const between = 5
+	if !slices.ContainsFunc(rows, func(row []screen.Cell) bool { return row[between].Text != "" }) {
+		cols = slices.Delete(cols, between, between+1)
+		for i := range rows {
+			rows[i] = slices.Delete(rows[i], between, between+1)
+		}
 	}
 
 	return screen.RenderTable(cols, rows, v.width, v.pen)
@@ -117,7 +119,7 @@ func (v Layout) RenderStatus(brief *view.Brief) []string {
 	}
 
 	if len(brief.Recent) > 0 {
-		out = append(append(out, ""), v.experimentTable(brief.Recent, campaign.Rule.NoiseKind == research.Noisy)...)
+		out = append(append(out, ""), v.experimentTable(brief.Recent, campaign.Program.Metric)...)
 	}
 
 	if len(f.Lessons)+len(f.Ideas)+len(brief.Notes) > 0 {
@@ -181,7 +183,7 @@ func (v Layout) RenderLog(brief *view.Brief, page *view.Page, query string) []st
 		return append([]string{words}, v.importTable(page.Imported)...)
 	}
 
-	out := append(v.experimentTable(page.Experiments, brief.Campaign.Rule.NoiseKind == research.Noisy),
+	out := append(v.experimentTable(page.Experiments, brief.Campaign.Program.Metric),
 		v.importTable(page.Imported)...)
 	if page.Next != "" {
 		more := "ratchet log --cursor " + page.Next

@@ -14,21 +14,14 @@ import (
 
 // RenderExperiment lays out one experiment with its runs and its diff.
 func (v Layout) RenderExperiment(detail *view.Detail) []string {
-	experiment, f := &detail.Experiment, tools.FactsOfRow(&detail.Experiment)
+	experiment, f := &detail.Experiment, tools.FactsOfRow(&detail.Experiment, detail.Metric)
 	word, colour := verdictWord(f.Verdict)
 	out := []string{v.pen.Paint(screen.Bold, fmt.Sprintf("x%d", experiment.N)) + "  " + v.pen.Paint(colour,
 		word) + "  " + f.Status}
 
 	facts := [][2]string{{"hypothesis", f.Idea}, {"expected", tools.Line(experiment.Expect)},
-		{"gain", tools.GainOf(experiment.Judgement)}}
+		{"found", tools.FoundOf(experiment.Judgement, detail.Metric)}}
 	if judgement := experiment.Judgement; judgement != nil {
-		if judgement.Value != nil {
-			facts = append(facts, [2]string{"value", wording.FormatValue(*judgement.Value, detail.Metric.Unit)})
-		}
-
-		if detail.Exact && judgement.Baseline != nil { // two raw numbers of a noisy metric only look comparable
-			facts = append(facts, [2]string{"before", wording.FormatValue(*judgement.Baseline, detail.Metric.Unit)})
-		}
 		facts = append(facts, [2]string{"reason", tools.Line(judgement.Reason)})
 	}
 

@@ -92,10 +92,10 @@ program.md's contract differs from the accepted one: no run until a person
   accepts it
 > x3, run 2, 1 min 02 s
 
-n  verdict      status    gain  value  hypothesis
-3  > running    running      -      -  unroll the inner loop of the sort, which…
-2  - regressed  reverted     -     44  longer
-1  + improved   kept      +50%     20  drop the end
+n  verdict      status    from → to     change  hypothesis
+3  > running    running           -          -  unroll the inner loop of the so…
+2  - regressed  reverted   44 bytes          -  longer
+1  + improved   kept       20 bytes  50 % less  drop the end
 
 note 1 (not told yet): mind the cache
 lesson (x2): words cost bytes
@@ -121,22 +121,19 @@ func TestStatus(t *testing.T) {
 	}
 }
 
-// TestNoisyValuesAreNotComparable: a table of a noisy metric has gains only.
-func TestNoisyValuesAreNotComparable(t *testing.T) {
+// TestNoisyValues: a table of a noisy metric has the values, the change, and its
+// interval in a column of its own.
+func TestNoisyValues(t *testing.T) {
 	b := brief()
 	b.Campaign.Rule.NoiseKind = research.Noisy
+	b.Recent[2].Judgement = &rules.Judgement{N: 1, Verdict: research.Improved, Value: ptr(262.), Baseline: ptr(299.),
+		Gain: &research.Interval{Mid: .12, Lo: .09, Hi: .15}, Scale: "log", Pairs: 6}
 
 	got := plain(colored(t, 120).RenderLog(b, &view.Page{Experiments: b.Recent}, ""))
-	if strings.Contains(got, "value") || strings.Contains(got, "44") || !strings.Contains(got, "+50%") {
-		t.Errorf("the table is\n%s", got)
-	}
-
-	d := detail()
-	d.Exact = false
-
-	if got := plain(colored(t, 120).RenderExperiment(d)); strings.Contains(got, "before") ||
-		!strings.Contains(got, "value       44 bytes\n") {
-		t.Errorf("the experiment is\n%s", got)
+	for _, want := range []string{"from → to", "90 %", "299 → 262 bytes  12 % less  9..15  drop the end"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("the table lacks %q:\n%s", want, got)
+		}
 	}
 }
 
@@ -146,17 +143,17 @@ func TestLogAtEachWidth(t *testing.T) {
 	page := &view.Page{Experiments: b.Recent, Next: "c7"}
 
 	for width, want := range map[int]string{
-		40: `n  verdict      gain  hypothesis
-3  > running       -  unroll the inner…
-2  - regressed     -  longer
-1  + improved   +50%  drop the end
+		40: `n  verdict         change  hypothesis
+3  > running            -  unroll the i…
+2  - regressed          -  longer
+1  + improved   50 % less  drop the end
 of 3; older ones: ratchet log --cursor
   c7 "two words"
 `,
-		120: `n  verdict      status    gain  value  hypothesis
-3  > running    running      -      -  unroll the inner loop of the sort, which branches too often
-2  - regressed  reverted     -     44  longer
-1  + improved   kept      +50%     20  drop the end
+		120: `n  verdict      status    from → to     change  hypothesis
+3  > running    running           -          -  unroll the inner loop of the sort, which branches too often
+2  - regressed  reverted   44 bytes          -  longer
+1  + improved   kept       20 bytes  50 % less  drop the end
 of 3; older ones: ratchet log --cursor c7 "two words"
 `,
 	} {
@@ -254,9 +251,8 @@ func detail() *view.Detail {
 
 const wantExperiment = `x2  - regressed  reverted
 hypothesis  longer
-gain        -0.5, 90% interval -0.625 to -0.25
-value       44 bytes
-before      20 bytes
+found       worse: size 20 → 44 bytes, 24 bytes more measured; estimated 0.5
+            bytes more (90 %: 0.25..0.62)
 reason      it grew
 lesson      words cost bytes
 by          quietotter, 2026-11-23 12:00

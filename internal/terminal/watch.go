@@ -152,8 +152,9 @@ func campaignLine(brief *view.Brief) string {
 	}
 
 	if len(brief.Recent) > 0 && brief.Recent[0].Status != research.Running {
-		x := tools.FactsOfRow(&brief.Recent[0])
-		parts = append(parts, strings.TrimSpace(fmt.Sprintf("last x%d %s %s", brief.Recent[0].N, x.Verdict, x.Status)))
+		x := tools.FactsOfRow(&brief.Recent[0], brief.Campaign.Program.Metric)
+		parts = append(parts, strings.TrimSpace(fmt.Sprintf("last x%d %s %s, %s", brief.Recent[0].N,
+			x.Verdict, x.Status, x.Result)))
 	}
 
 	return strings.Join(parts, " · ")

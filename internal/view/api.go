@@ -53,7 +53,8 @@ type (
 	// Page is a slice of experiments, newest first.
 	Page struct {
 		Experiments []history.Experiment
-		Next        string // cursor of the next page, "" at the end
+		Metric      contract.Metric // the campaign's present one
+		Next        string          // cursor of the next page, "" at the end
 		// Imported are lines of other programs' logs that match the query, on its first page: self-reported, no experiments.
 		Imported []history.Import
 	}

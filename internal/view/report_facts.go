@@ -197,7 +197,7 @@ func gatherFinal(tx *ledger.Tx, facts *report.Facts) error {
 	}
 
 	record, ok, err := tx.Keyed(facts.Campaign.Name,
-		checkout.AblationEndKey(rules.Ablation{Of: final.Of, Pairs: cmp.Or(final.Most, rules.AblationPairs)}))
+		checkout.AblationEndKey(rules.Ablation{Of: final.Of, Pairs: cmp.Or(final.Most, rules.SparingAblationPairs)}))
 	if err != nil || !ok {
 		return err
 	}
@@ -218,7 +218,12 @@ func gatherProofs(tx *ledger.Tx, facts *report.Facts) error {
 		if err != nil {
 			return err
 		}
-		facts.Audit = &report.Proof{Ref: ref, Job: campaign.Audit.Job}
+
+		measurement, err := tx.Measurement(campaign.Name, campaign.Audit.Job)
+		if err != nil {
+			return err
+		}
+		facts.Audit = &report.Proof{Ref: ref, Job: campaign.Audit.Job, Measured: measurement.End}
 	}
 
 	for n := campaign.Certificates; n > 0 && len(facts.Proofs) < report.MostProofs; n-- {

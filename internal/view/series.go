@@ -28,8 +28,8 @@ const (
 
 type (
 	// Progress is how a campaign went, experiment by experiment, oldest first.
-	// Of a deterministic metric (Exact) points have values; of a noisy one they
-	// have gains only, since two raw numbers would only look comparable.
+	// Of a deterministic metric (Exact) points have values; of a noisy one they have
+	// gains, which InUnit puts over the start's value.
 	Progress struct {
 		Campaign string         `json:"campaign"`
 		Metric   ProgressMetric `json:"metric"`
@@ -38,6 +38,8 @@ type (
 		Scale    string   `json:"scale"`
 		Baseline *float64 `json:"baseline,omitempty"` // the start's value; of a deterministic metric only
 		Best     *float64 `json:"best,omitempty"`     // the incumbent's, likewise
+		// Start is the start's value, of a noisy metric whose start was measured on this machine.
+		Start *float64 `json:"start,omitempty"`
 		// what is claimed over the start now; of a noisy metric only
 		Gain *TotalGain `json:"gain,omitempty"`
 		// the last audit, or that of the branch that finalize made of the incumbent: the one figure
@@ -92,13 +94,27 @@ type (
 		// (deterministic, an interval of no width), else the gain over the start that
 		// certificates and claims add up to.
 		Best       *research.Interval `json:"best,omitempty"`
-		Hypothesis string             `json:"hypothesis"` // its first line, at most 80 characters
-		Kept       bool               `json:"kept"`       // and stands: neither undone nor rolled back
+		Result     string             `json:"result,omitempty"` // in words
+		Hypothesis string             `json:"hypothesis"`       // its first line, at most 80 characters
+		Kept       bool               `json:"kept"`             // and stands: neither undone nor rolled back
 		RolledBack bool               `json:"rolled_back,omitempty"`
 		Class      int                `json:"class,omitempty"` // of comparable runs
 		At         time.Time          `json:"at"`              // of the verdict; of the proposal while there is none
 	}
 )
+
+// InUnit is a gain over the start in the metric's unit; false where the start's value is
+// not known.
+func (p *Progress) InUnit(gain research.Interval) (value research.Interval, ok bool) {
+	if p.Start == nil {
+		return gain, false
+	}
+	words := contract.Metric{Better: p.Metric.Better}.Words(p.Scale)
+	mid, lo, hi := words.ValueAfter(*p.Start, gain.Mid), words.ValueAfter(*p.Start, gain.Lo),
+		words.ValueAfter(*p.Start, gain.Hi)
+
+	return research.Interval{Mid: mid, Lo: min(lo, hi), Hi: max(lo, hi)}, true
+}
 
 // ReadProgress gives the newest limit experiments (0: 500, at most 10,000), and
 // those kept ones before them that are still in the incumbent, at most 64.
@@ -147,7 +163,7 @@ func ReadProgress(ctx context.Context, co *checkout.Checkout, limit int) (*Progr
 	}
 
 	if progress.Exact {
-		progress.foldExact(xs)
+		progress.foldExact(campaign, xs)
 	} else {
 		progress.foldNoisy(campaign, xs, proofs)
 	}
@@ -167,6 +183,10 @@ func progressOf(campaign *history.Campaign) *Progress {
 			Branch: strings.TrimPrefix(f.Branch, "refs/heads/")}
 	} else if a := campaign.Audit; a != nil && a.Scale == campaign.Rule.Scale {
 		progress.Audit = &ProgressAudit{After: a.Experiments, Gain: a.Gain, Pairs: a.Pairs}
+	}
+
+	if !progress.Exact {
+		progress.Start = campaign.ComparableStart()
 	}
 
 	if progress.Exact && campaign.Calibrated {

@@ -12,12 +12,13 @@ import (
 )
 
 // newPoint is what an experiment's point has in either kind of campaign.
-func newPoint(experiment *history.Experiment) ProgressPoint {
+func newPoint(campaign *history.Campaign, experiment *history.Experiment) ProgressPoint {
 	p := ProgressPoint{N: experiment.N, Status: experiment.Status, Kept: experiment.Status == research.Kept,
 		RolledBack: experiment.RolledBack, Class: experiment.Class, At: experiment.ProposedAt,
 		Hypothesis: shortenHypothesis(experiment.Hypothesis, hypothesisRunes)}
 	if experiment.Judgement != nil {
 		p.Verdict, p.Gain = experiment.Judgement.Verdict, experiment.Judgement.Gain
+		p.Result = experiment.Judgement.ShortResult(campaign.MetricOf(experiment.N))
 	}
 
 	if !experiment.JudgedAt.IsZero() {
@@ -29,13 +30,13 @@ func newPoint(experiment *history.Experiment) ProgressPoint {
 
 // foldExact folds the experiments of a deterministic metric: the best is the
 // incumbent's value.
-func (p *Progress) foldExact(xs []history.Experiment) {
+func (p *Progress) foldExact(campaign *history.Campaign, xs []history.Experiment) {
 	var best *float64
 
 	for i := range xs {
 		experiment := &xs[i]
 
-		pt := newPoint(experiment)
+		pt := newPoint(campaign, experiment)
 		if judgement := experiment.Judgement; judgement != nil && judgement.Verdict != research.Invalid {
 			if pt.Value = judgement.Value; judgement.Baseline != nil {
 				best = judgement.Baseline // also after an undo, or a change of machine
@@ -87,7 +88,7 @@ func (p *Progress) foldNoisy(campaign *history.Campaign, xs []history.Experiment
 			chain, proofs = proven, proofs[1:]
 		}
 
-		pt := newPoint(experiment)
+		pt := newPoint(campaign, experiment)
 		if hasGain(p.Scale, experiment.Judgement) {
 			over := chain.GainOverStart(*experiment.Judgement.Gain)
 			pt.OverStart = &over

@@ -138,7 +138,7 @@ func ListExperiments(ctx context.Context, co *checkout.Checkout, query Query) (*
 	if err != nil {
 		return nil, err
 	}
-	page := &Page{}
+	page := &Page{Metric: campaign.Program.Metric}
 	err = co.Ledger.View(ctx, func(tx *ledger.Tx) (err error) {
 		page.Experiments, page.Next, err = tx.Experiments(campaign.Name,
 			ledger.Query{Text: query.Text, Status: query.Status, Verdict: query.Verdict, Cursor: query.Cursor,

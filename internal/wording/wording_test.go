@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"ratchet/internal/research"
 	"ratchet/internal/wording"
 )
 
@@ -25,45 +24,11 @@ func TestCount(t *testing.T) {
 	requireText(t, wording.CountForms(2, "entry", "entries"), "2 entries")
 }
 
-func TestGains(t *testing.T) {
-	for _, c := range []struct {
-		gain        float64
-		scale, unit string
-		plain, sign string
-	}{
-		{.0123, "log", "s", "1.2 %", "+1.2 %"},
-		{-.5, "log", "s", "-50.0 %", "-50.0 %"},
-		{.00042, "log", "", "0.04 %", "+0.04 %"},
-		{1e-9, "log", "", "0 %", "+0 %"},
-		{0, "log", "", "0 %", "0 %"},
-		{12.3456, "linear", "ms", "12.3 ms", "+12.3 ms"},
-		{-12.3456, "linear", "", "-12.3", "-12.3"},
-	} {
-		requireText(t, wording.FormatGain(c.gain, c.scale, c.unit), c.plain)
-		requireText(t, wording.FormatSignedGain(c.gain, c.scale, c.unit), c.sign)
-	}
-
-	gain := research.Interval{Mid: .02, Lo: -.004, Hi: .031}
-	requireText(t, wording.FormatInterval(gain, "log"), "(90 %: -0.4..3.1)")
-	requireText(t, wording.FormatInterval(gain, "linear"), "(90 %: -0.004..0.031)")
-	requireText(t, wording.FormatGainInterval(gain, "log", ""), "+2.0 % (90 %: -0.4..3.1)")
-	requireText(t, wording.FormatGainInterval(research.Interval{Mid: 3, Lo: 3, Hi: 3}, "linear", "B"), "+3 B (exact)")
-}
-
-func TestBareGain(t *testing.T) {
-	requireText(t, wording.FormatBareGain(nil, "log"), "-")
-	requireText(t, wording.FormatBareGain(&research.Interval{Mid: .012345}, "log"), "+1.23%")
-	requireText(t, wording.FormatBareGain(&research.Interval{Mid: -.012345}, "log"), "-1.23%")
-	requireText(t, wording.FormatBareGain(&research.Interval{}, "log"), "+0%")
-	requireText(t, wording.FormatBareGain(&research.Interval{Mid: 4.5}, "linear"), "+4.5")
-	requireText(t, wording.FormatBareGain(&research.Interval{Mid: -4.5}, "linear"), "-4.5")
-}
-
-func TestEffectAndEvidence(t *testing.T) {
-	requireText(t, wording.FormatEffect(.01234, "log", "s"), "1.2 %")
-	requireText(t, wording.FormatEffect(.01234, "linear", "s"), "0.01234 s")
+func TestEvidence(t *testing.T) {
 	requireText(t, wording.FormatEvidence(123.6), "124")
 	requireText(t, wording.FormatEvidence(12.345), "12.3")
+	requireText(t, wording.FormatShare(.1234), "12.3 %")
+	requireText(t, wording.FormatShare(1.4), "140 %")
 }
 
 func TestFormatAge(t *testing.T) {

@@ -58,7 +58,9 @@ func (r *runner) calibrateIncumbent(ctx context.Context, id research.JobID) (*hi
 	}
 
 	// What a person stopped or the machine failed may succeed another time.
-	state, err := r.makeCalibrationRuns(ctx, campaign, calibration)
+	doctor := r.findDoctorRuns(campaign)
+
+	state, err := r.makeCalibrationRuns(ctx, campaign, calibration, doctor)
 	if ctx.Err() != nil {
 		lost := job.RecordLost(context.WithoutCancel(ctx), r.Checkout, r.campaign, calibration,
 			"stopped by request", nil)
@@ -74,7 +76,8 @@ func (r *runner) calibrateIncumbent(ctx context.Context, id research.JobID) (*hi
 	// The noise, or why there is none, holds for this machine only.
 	here := r.currentMachine()
 	end := history.CalibrationEnd{Job: calibration, State: state, Machine: here.classDigest(),
-		Facts: here.recordFacts(), Changed: here.changeSince(campaign), Failed: r.describeCalibrationFailure(err)}
+		Facts: here.recordFacts(), Changed: here.changeSince(campaign), Failed: r.describeCalibrationFailure(err),
+		Doctor: doctor}
 
 	err = r.Ledger.Update(ctx, func(tx *ledger.Tx) error {
 		if err := r.appendEnd(tx, calibration, history.KindCalibrationFinished, end); err != nil {
@@ -111,10 +114,18 @@ func (r *runner) startCalibration(
 }
 
 // makeCalibrationRuns sets up, builds and checks the incumbent, and runs it until
-// the rule knows its noise. errSeenEnough when the owner needs no more runs.
+// the rule knows its noise. The runs of a doctor come first, and may be enough.
+// errSeenEnough when the owner needs no more runs.
 func (r *runner) makeCalibrationRuns(
-	ctx context.Context, campaign *history.Campaign, calibration research.JobID,
+	ctx context.Context, campaign *history.Campaign, calibration research.JobID, doctor *history.DoctorRuns,
 ) (rules.RuleState, error) {
+	rule := rules.NewRule(campaign.Program)
+
+	observations := doctor.Observations(campaign.Program.Metric)
+	if len(observations) > 0 && rule.Calibrate(observations) == nil {
+		return rule.Calibrated(observations)
+	}
+
 	if reason, err := r.buildStart(ctx, calibration); reason != "" || err != nil {
 		return rules.RuleState{}, commandError(reason, err)
 	}
@@ -132,8 +143,7 @@ func (r *runner) makeCalibrationRuns(
 		return rules.RuleState{}, commandError(reason, err)
 	}
 
-	rule := rules.NewRule(campaign.Program)
-	observations, began := []rules.Observation{}, time.Now()
+	began := time.Now()
 
 	for {
 		want := rule.Calibrate(observations)

@@ -43,9 +43,9 @@ func (w *worker) certifyHead(ctx context.Context) error {
 	for {
 		step := rule.NextPair(campaign.Rule, outlook, observations)
 		if step.Done != nil {
-			end := history.CertificateEnd{Job: w.id, Certificate: *step.Done, From: campaign.ChainFrom,
-				To: campaign.Experiments, Outlook: outlook, State: rule.CloseCertificate(campaign.Rule, outlook,
-					observations, *step.Done)}
+			end := history.CertificateEnd{Job: w.id, Certificate: step.Done.WithValues(observations),
+				From: campaign.ChainFrom, To: campaign.Experiments, Outlook: outlook,
+				State: rule.CloseCertificate(campaign.Rule, outlook, observations, *step.Done)}
 
 			return w.recordCertificate(ctx, campaign, end)
 		}

@@ -31,9 +31,20 @@ type Health struct {
 	Notify     []string `json:"notify,omitempty"`  // targets that can't work here, and why
 	Runs       int      `json:"runs"`
 	Finding    string   `json:"finding,omitempty"` // value and noise of the metric
+	Advice     string   `json:"advice,omitempty"`  // how the metric could tell more
 	Problem    string   `json:"problem,omitempty"`
 	Excerpt    string   `json:"output_excerpt,omitempty"`
 	Canaries   []Canary `json:"canaries,omitempty"`
+	// Stream is what was asked to be recorded, see history.FormatStream.
+	Stream string `json:"-"`
+}
+
+// DoctorRequest says what a doctor does besides trying the program.
+type DoctorRequest struct {
+	Canary bool // plant candidates that the gate must refuse, each to be proven on its own
+	Record int  // runs of the start for a stream, after the calibration; 0 for no stream
+	// Say is called with what goes on.
+	Say func(phase string)
 }
 
 // doctorPatience is how long the runs of a doctor without canaries may take together.
@@ -43,15 +54,14 @@ const doctorPatience = time.Minute
 // repository, the program, this machine's confinement, and the program's own
 // commands on HEAD's tree, in a workspace and with a ledger that are thrown
 // away. A problem of the program is in the Health; an error means that Doctor
-// could not look. say is called with what goes on. With canary it goes on to plant
-// candidates that the gate must refuse, each to be proven on its own.
-func Doctor(ctx context.Context, co *checkout.Checkout, canary bool, say func(string)) (*Health, error) {
+// could not look.
+func Doctor(ctx context.Context, co *checkout.Checkout, request DoctorRequest) (*Health, error) {
 	doc, err := co.ReadProgram("")
 	if err != nil {
 		return nil, err
 	}
 
-	if canary {
+	if request.Canary {
 		doc.Program.Search = rules.SearchCertify
 	}
 
@@ -69,7 +79,7 @@ func Doctor(ctx context.Context, co *checkout.Checkout, canary bool, say func(st
 	health := &Health{Repository: co.Repo.Root(), Program: doc.Path, Storage: co.Ledger.Warning(),
 		Notify: listNotifyProblems(co, doc)}
 
-	return health, health.examine(ctx, scratch, canary, say)
+	return health, health.examine(ctx, scratch, request)
 }
 
 // listNotifyProblems says which targets of the program's notices can't work here, and why.
@@ -91,7 +101,7 @@ func listNotifyProblems(co *checkout.Checkout, doc *checkout.ProgramDocument) (p
 }
 
 // examine tries the program in the throw-away campaign.
-func (h *Health) examine(ctx context.Context, scratch *scratchCampaign, canary bool, say func(string)) error {
+func (h *Health) examine(ctx context.Context, scratch *scratchCampaign, request DoctorRequest) error {
 	campaign, id, err := scratch.proposeCalibration(ctx)
 	if err != nil {
 		return err
@@ -108,15 +118,22 @@ func (h *Health) examine(ctx context.Context, scratch *scratchCampaign, canary b
 	}
 
 	patience := doctorPatience
-	if canary { // which takes as long as it takes
+	if request.Canary || request.Record > 0 { // which takes as long as it takes
 		patience = endless
 	}
 
-	t := newTrial(scratch.checkout, space, id, patience, say)
+	t := newTrial(scratch.checkout, space, id, patience, request.Say)
 	defer t.gpus.close()
 
 	began := time.Now()
+	start := *campaign
 	campaign, err = t.calibrateIncumbent(ctx, id)
+
+	if err == nil || errors.Is(err, errSeenEnough) {
+		if keepErr := t.keepRuns(ctx, &start, id); keepErr != nil {
+			return keepErr
+		}
+	}
 
 	switch {
 	case errors.Is(err, errSeenEnough):
@@ -128,11 +145,25 @@ func (h *Health) examine(ctx context.Context, scratch *scratchCampaign, canary b
 		return err
 	}
 
-	if err := h.noteCalibration(ctx, scratch, campaign, id); err != nil || !campaign.Calibrated || !canary {
+	if last := len(t.seen) - 1; last >= 0 {
+		h.Advice = rules.AdviseItems(space.program().Metric, t.seen[last])
+	}
+
+	if err := h.noteCalibration(ctx, scratch, campaign, id); err != nil || !campaign.Calibrated {
 		return err
 	}
 
-	return h.plantCanaries(ctx, scratch, space, say)
+	if request.Record > 0 {
+		if err := h.recordStream(ctx, t, request.Record); err != nil {
+			return err
+		}
+	}
+
+	if request.Canary {
+		return h.plantCanaries(ctx, scratch, space, request.Say)
+	}
+
+	return nil
 }
 
 // noteMachine notes what this machine confines by, and what it shares with others.
@@ -164,8 +195,9 @@ func (h *Health) noteTrialRuns(t *trial, spent time.Duration) {
 	h.Runs = len(t.seen)
 	last := t.seen[h.Runs-1]
 
-	h.Finding = fmt.Sprintf("the metric comes out: %s; a run takes about %s, so doctor stopped after %d of up to 9: "+
-		"a campaign's calibration makes them all",
+	h.Advice = rules.AdviseItems(t.space.program().Metric, last)
+	h.Finding = fmt.Sprintf("the metric comes out: %s; a run takes about %s, so doctor stopped after %d: "+
+		"a campaign's calibration takes them over, and makes the others",
 		wording.FormatValue(last.Value, t.space.program().Metric.Unit),
 		wording.FormatDuration(spent.Seconds()/float64(h.Runs)), h.Runs)
 }
@@ -177,7 +209,9 @@ func (h *Health) noteCalibration(
 ) error {
 	h.Runs, h.Problem = campaign.Runs, campaign.Broken
 	if campaign.Calibrated {
-		h.Finding = job.CalibrationWords(campaign)
+		h.Finding = job.CalibrationWords(campaign) +
+			"; these runs count for a campaign that starts on this commit within a day"
+
 		return nil
 	}
 
@@ -202,4 +236,47 @@ func (h *Health) plantCanaries(
 	}
 
 	return nil
+}
+
+// recordStream makes so many runs of the start, as a measurement of the throw-away
+// campaign, and keeps their values.
+func (h *Health) recordStream(ctx context.Context, t *trial, runs int) error {
+	campaign, err := t.readCampaign(ctx)
+	if err != nil {
+		return err
+	}
+
+	id := research.NewJobID(research.MeasurementJob, 1)
+	start := rules.JobStart{Job: id, Commit: campaign.Start, Target: "start", Runs: runs}
+
+	if _, err := t.Ledger.Append(ctx, t.entry(history.KindMeasurementStarted, start)); err != nil {
+		return err
+	}
+
+	version, err := t.space.makeVersion(ctx, campaign.Start)
+	if err != nil {
+		return err
+	}
+	defer t.slot.release()
+	t.runs = 0
+
+	for range runs {
+		request := rules.RunRequest{Side: rules.Candidate, Role: research.Measure}
+
+		observation, err := t.makeRun(ctx, id, version, request)
+		if err != nil {
+			return err
+		}
+
+		if !observation.Valid {
+			return research.Errorf(research.CodeProgram, "mend the program, and run `ratchet doctor` again",
+				"run %d of the stream: %s", t.runs, observation.Reason)
+		}
+	}
+
+	made, err := t.readRuns(ctx, id)
+	h.Stream = history.FormatStream(made, campaign.Program.Metric.Name)
+	h.Runs += runs
+
+	return err
 }

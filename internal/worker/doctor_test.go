@@ -23,7 +23,7 @@ budget: {wall: 20s, grace: 1s}
 	c := newCheckout(t, files)
 	var phases []string
 
-	h, err := worker.Doctor(t.Context(), c.Checkout, true, func(phase string) { phases = append(phases, phase) })
+	h, err := worker.Doctor(t.Context(), c.Checkout, worker.DoctorRequest{Canary: true, Say: func(phase string) { phases = append(phases, phase) }})
 	c.must(err)
 
 	if h.Problem != "" || h.Runs == 0 || h.Tier == "" || len(h.Gives) == 0 || !strings.Contains(h.Finding, "1") {
@@ -65,7 +65,7 @@ budget: {wall: 20s, grace: 1s}
 `, "candidate.sh": "echo \"{\\\"value\\\": $(cat deps/number)$(cat ~/data)}\"\n", ".gitignore": "deps\n", "deps/number": "4"})
 	writeFile(t, filepath.Join(os.Getenv("HOME"), "data"), "2")
 
-	h, err := worker.Doctor(t.Context(), c.Checkout, false, func(string) {})
+	h, err := worker.Doctor(t.Context(), c.Checkout, worker.DoctorRequest{Say: func(string) {}})
 	c.must(err)
 
 	if h.Problem != "" || !strings.Contains(h.Finding, "42") {
@@ -84,7 +84,7 @@ run: "sh candidate.sh"
 `, "candidate.sh": "echo no such thing; exit 4\n"}
 	c := newCheckout(t, files)
 
-	h, err := worker.Doctor(t.Context(), c.Checkout, false, func(string) {})
+	h, err := worker.Doctor(t.Context(), c.Checkout, worker.DoctorRequest{Say: func(string) {}})
 	c.must(err)
 
 	if !strings.Contains(h.Problem, "exit code 4") || !strings.Contains(h.Excerpt, "no such thing") {
@@ -97,7 +97,7 @@ func TestDoctorNeedsAProgram(t *testing.T) {
 
 	c := newCheckout(t, map[string]string{"candidate.sh": "true\n"})
 
-	if _, err := worker.Doctor(t.Context(), c.Checkout, false, func(string) {}); err == nil ||
+	if _, err := worker.Doctor(t.Context(), c.Checkout, worker.DoctorRequest{Say: func(string) {}}); err == nil ||
 		research.HasCode(err, research.CodeStorage) {
 		t.Errorf("without a program: %v", err)
 	}

@@ -115,9 +115,10 @@ func (r *runner) noteUnequal(run *rules.Run) {
 	if run.Order == "CB" {
 		base, other = other, base
 	}
-	isCold := r.space.program().Budget.Cache == contract.CacheCold
+	program := r.space.program()
 
-	run.Unequal = rules.UnequalReason(base, other, runtime.NumCPU(), isCold)
+	run.Unequal = rules.UnequalReason(base, other, runtime.NumCPU(), program.Budget.Cache == contract.CacheCold,
+		rules.IsLoadProof(program.Metric))
 	if run.Unequal != "" {
 		r.halves.told = "; the pair before does not count: " + run.Unequal
 	}

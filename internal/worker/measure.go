@@ -70,7 +70,7 @@ func (w *worker) makeMeasuredRuns(ctx context.Context, measurement *history.Meas
 	defer w.slot.release()
 
 	next := func() *rules.RunRequest {
-		return rules.NextMeasurementRun(measurement.JobStart, role, now.Rule.NoiseKind, observations)
+		return rules.NextMeasurementRun(measurement.JobStart, role, now.Rule, observations)
 	}
 
 	for want := next(); want != nil; want = next() {

@@ -237,7 +237,7 @@ func (r *runner) scoreRun(ctx context.Context, tried *attempt) error {
 		left = evaluator.Views[0].Upper
 	}
 
-	run.Samples, run.Reason = r.space.collectSamples(tried.scan, tried.result, left)
+	run.Reason = r.space.collectSamples(run, tried.scan, tried.result, left)
 	if program.Measure != "" {
 		run.Reason = r.space.completeReason(run.Reason, tried.result.Changes)
 	}
@@ -279,21 +279,22 @@ func (r *runner) runEvaluator(ctx context.Context, tried *attempt, spec sandbox.
 }
 
 // collectSamples reads the metric and the guards, wherever the program says they
-// are. layer is what the last command of the run wrote. reason says why there are
-// none, "" if there are.
+// are, into the run. layer is what the last command of the run wrote. reason says why
+// there are none, "" if there are.
 func (ws *workspace) collectSamples(
-	scan *contract.Scanner, result sandbox.Result, layer string,
-) (samples map[string]float64, reason string) {
+	run *rules.Run, scan *contract.Scanner, result sandbox.Result, layer string,
+) (reason string) {
 	metric := ws.program().Metric
 
 	samples, err := scan.Values()
 	if err != nil {
-		return nil, wording.ErrorLine(err)
+		return wording.ErrorLine(err)
 	}
 
 	if samples == nil {
 		samples = map[string]float64{}
 	}
+	run.Of = scan.ShareOf()
 
 	switch metric.From.Kind {
 	case "wall", "cpu", "max_rss":
@@ -308,18 +309,22 @@ func (ws *workspace) collectSamples(
 		})
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-			return nil, fmt.Sprintf("the run did not write %s, which holds the metric", metric.From.Path)
+			return fmt.Sprintf("the run did not write %s, which holds the metric", metric.From.Path)
 		case err != nil:
-			return nil, fmt.Sprintf("%s, which holds the metric, can't be read: %s", metric.From.Path,
+			return fmt.Sprintf("%s, which holds the metric, can't be read: %s", metric.From.Path,
 				wording.ErrorLine(err))
 		}
 
-		if samples[metric.Name], err = contract.SampleFromFile(content, metric.From.Expr); err != nil {
-			return nil, wording.ErrorLine(err)
+		sample, err := contract.SampleFromFile(content, metric.From.Expr)
+		if err != nil {
+			return wording.ErrorLine(err)
 		}
+		samples[metric.Name], run.Of, run.Items = sample.Value, sample.Of, sample.Items
 	}
 
-	return samples, ""
+	run.Samples = samples
+
+	return ""
 }
 
 // maxMetricFile bounds what is read of a file that holds the metric, in bytes.

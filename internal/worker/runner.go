@@ -22,6 +22,7 @@ type runner struct {
 	space    *workspace
 	versions map[rules.Side]*version
 
+	isTrial      bool          // of a throw-away campaign
 	session      string        // whose job it is; "" until the job is read, and for a person
 	candidateRun string        // the command that measures a candidate: the program's, or a canary's
 	outlook      rules.Outlook // of the last comparison

@@ -38,6 +38,7 @@ func newTrial(
 ) *trial {
 	t := &trial{say: say, patience: patience}
 	t.runner = newRunner(co, space, id, t)
+	t.isTrial = true
 
 	return t
 }

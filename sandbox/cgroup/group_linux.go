@@ -6,9 +6,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Group is the control group of one run: one folder in version 2, or one in
@@ -86,7 +89,7 @@ func (g *Group) Limit(what string, n int64) string {
 // setLimit writes a limit, of a version, to the files of a group.
 func setLimit(dir, limit string, n int64) error {
 	set := func(file string, n int64) error {
-		return os.WriteFile(filepath.Join(dir, file), strconv.AppendInt(nil, n, 10), 0)
+		return writeNumber(filepath.Join(dir, file), n)
 	}
 
 	// Where swap is not counted there is no such file.
@@ -132,7 +135,7 @@ func (g *Group) Join(thread int) error {
 
 	for _, dir := range g.dirs {
 		tasks := filepath.Join(dir, "tasks")
-		if err := os.WriteFile(tasks, strconv.AppendInt(nil, int64(thread), 10), 0); err != nil {
+		if err := writeNumber(tasks, int64(thread)); err != nil {
 			return fmt.Errorf("enter a cgroup: %w", err)
 		}
 	}
@@ -158,10 +161,10 @@ func (g *Group) Exceeded() string {
 // Memory is what the group holds now, in bytes, without the page cache.
 func (g *Group) Memory() int64 {
 	if g.dirs[unified] != "" {
-		return g.readNumber(unified, "memory.stat", "anon") + g.readNumber(unified, "memory.stat", "shmem")
+		return g.readNumber(unified, "memory.stat", "anon", "shmem")
 	}
 
-	return g.readNumber("memory", "memory.stat", "rss") + g.readNumber("memory", "memory.stat", "shmem")
+	return g.readNumber("memory", "memory.stat", "rss", "shmem")
 }
 
 // ResetCPU lets CPU count from now on. A nil group is fine.
@@ -182,31 +185,73 @@ func (g *Group) readCPU() time.Duration {
 	return time.Duration(g.readNumber("cpuacct", "cpuacct.usage", ""))
 }
 
-// readNumber reads the number after a label in a controller's file; without a
-// label the file is the number. It is 0 when the group has no such file.
-func (g *Group) readNumber(controller, file, label string) int64 {
+// readNumber adds up the numbers after labels in a controller's file; the label "" is of a
+// file that is the number. The sum is 0 when the group has no such file.
+func (g *Group) readNumber(controller, file string, labels ...string) (sum int64) {
 	dir := g.dirs[controller]
 	if dir == "" {
 		return 0
 	}
 
-	text, err := os.ReadFile(filepath.Join(dir, file))
+	for line := range strings.Lines(readText(filepath.Join(dir, file))) {
+		label, number, labelled := strings.Cut(strings.TrimSpace(line), " ")
+		if !labelled {
+			label, number = "", label
+		}
+
+		if n, err := strconv.ParseInt(number, 10, 64); err == nil && slices.Contains(labels, label) {
+			sum += n
+		}
+	}
+
+	return sum
+}
+
+// readText reads a file of a group, "" when it can't be read. Like writeNumber it does
+// without package os, which would put each of these files into the poller.
+func readText(path string) string {
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return 0
+		return ""
 	}
+	defer unix.Close(fd)
 
-	for _, line := range strings.Split(string(text), "\n") {
-		number, found := line, true
-		if label != "" {
-			number, found = strings.CutPrefix(line, label+" ")
+	text, size := make([]byte, 4096), 0
+
+	for {
+		n, err := unix.Read(fd, text[size:])
+		if err == unix.EINTR {
+			continue
 		}
 
-		if n, err := strconv.ParseInt(strings.TrimSpace(number), 10, 64); found && err == nil {
-			return n
+		if err != nil || n == 0 {
+			return string(text[:size])
+		}
+
+		if size += n; size == len(text) {
+			text = append(text, make([]byte, size)...)
 		}
 	}
+}
 
-	return 0
+// writeNumber writes a number into a file of a group.
+func writeNumber(path string, n int64) error {
+	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	defer unix.Close(fd)
+
+	for {
+		_, err = unix.Write(fd, strconv.AppendInt(nil, n, 10))
+		if err == nil {
+			return nil
+		}
+
+		if err != unix.EINTR {
+			return &fs.PathError{Op: "write", Path: path, Err: err}
+		}
+	}
 }
 
 // Close removes the group, whose processes must be dead. A nil group is fine.

@@ -95,37 +95,39 @@ func (s *stage) mountTerminals() {
 
 // makeMountPoint makes a place to mount on in the run's own root; everywhere else
 // the caller has made it. It becomes a file when source is given and is no folder.
+// Files are made without package os, which would set up its poller for them.
 func (s *stage) makeMountPoint(path string, inside int, source string) error {
 	if inside >= 0 || !s.plan.Confine {
 		return nil
 	}
 
-	if _, err := os.Lstat(path); !os.IsNotExist(err) {
+	var st syscall.Stat_t
+	if syscall.Lstat(path, &st) == nil {
 		return nil
 	}
 
-	folder := path
+	create := func() error { return syscall.Mkdir(path, 0o755) }
 
 	if source != "" {
-		var st syscall.Stat_t
 		if err := syscall.Stat(source, &st); err != nil {
 			return failed("look at", path, err)
 		}
 
 		if st.Mode&syscall.S_IFMT != syscall.S_IFDIR {
-			folder = parentOf(path)
+			create = func() error { return syscall.Mknod(path, syscall.S_IFREG|0o644, 0) }
 		}
 	}
 
-	if err := os.MkdirAll(folder, 0o755); err != nil {
-		return failed("make", folder, err)
+	err := create()
+	if err == syscall.ENOENT {
+		if err := os.MkdirAll(parentOf(path), 0o755); err != nil {
+			return failed("make", parentOf(path), err)
+		}
+
+		err = create()
 	}
 
-	if folder == path {
-		return nil
-	}
-
-	if err := os.WriteFile(path, nil, 0o644); err != nil {
+	if err != nil {
 		return failed("make", path, err)
 	}
 

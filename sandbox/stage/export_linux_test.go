@@ -33,7 +33,7 @@ func Calls() map[string][4]int32 {
 	byName := map[string][4]int32{}
 
 	for _, list := range [][]call{refusedCalls(), missingCalls(), queueCalls(), traceCalls(), oldSigactions(), {callClone(),
-		callClone3(), callUnshare(), callIoctl(), callSocket(), callIOURing(), callSigaction()}} {
+		callClone3(), callUnshare(), callIoctl(), callSocket(), callIOURing(), callSigaction(), callPtrace()}} {
 		for _, c := range list {
 			byName[c.name] = c.numbers
 		}

@@ -81,16 +81,18 @@ func queueCalls() []call {
 	}
 }
 
-// traceCalls reach into other processes of the same user.
+// traceCalls reach into other processes of the same user; those of ptrace are refused
+// by their requests.
 func traceCalls() []call {
 	return []call{
-		{"ptrace", [...]int32{101, 26, 117, 26}},
+		{"pidfd_getfd", [...]int32{438, 438, 438, 438}},
 		{"process_vm_readv", [...]int32{310, 347, 270, 376}},
 		{"process_vm_writev", [...]int32{311, 348, 271, 377}},
 	}
 }
 
 // Calls that are judged by their arguments.
+func callPtrace() call    { return call{"ptrace", [...]int32{101, 26, 117, 26}} }
 func callClone() call     { return call{"clone", [...]int32{56, 120, 220, 120}} }
 func callClone3() call    { return call{"clone3", [...]int32{435, 435, 435, 435}} }
 func callUnshare() call   { return call{"unshare", [...]int32{272, 310, 97, 337}} }
@@ -139,6 +141,10 @@ const (
 	// Requests of ioctl: pushing input into a terminal, and storing a key in a file system.
 	tiocsti, tioclinux = 0x5412, 0x541c
 	addEncryptionKey   = 0xc0506617
+
+	// Requests of ptrace that begin to trace a process which did not ask for it. All
+	// others are for processes that are traced already, and those are the run's own.
+	ptraceAttach, ptraceSeize = 16, 0x4206
 )
 
 // filterPlan is what a filter depends on.
@@ -222,6 +228,11 @@ func (p filterPlan) addByArgument(add func(c call, then ...instruction)) {
 	add(callClone(), loadArgument(0, 0), instruction{bpfIfAnyBit, 1, 0, newNamespaces}, allow, denied)
 	add(callUnshare(), loadArgument(0, 0),
 		instruction{bpfIfAnyBit, 1, 0, newNamespaces | newTimeNamespace}, allow, denied)
+
+	if p.noTrace {
+		add(callPtrace(), loadArgument(0, 0), instruction{bpfIfEqual, 2, 0, ptraceAttach},
+			instruction{bpfIfEqual, 1, 0, ptraceSeize}, allow, denied)
+	}
 
 	// The flags of clone3 are in memory, where no filter can look.
 	switch {

@@ -300,6 +300,46 @@ func TestFileSize(t *testing.T) {
 	}
 }
 
+// Where a filter keeps a run from other processes, which there is without namespaces and
+// Landlock, a stage may still trace its command, to limit its processes before its first
+// instruction, and the run its own children. Processes outside are closed to it.
+func TestTracing(t *testing.T) {
+	python, err := exec.LookPath("/usr/bin/python3")
+	if err != nil {
+		t.Skip(err)
+	}
+
+	outside := exec.Command("/bin/sleep", "600")
+	if err := outside.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		outside.Process.Kill()
+		outside.Wait()
+	})
+
+	program := fmt.Sprintf(`
+import ctypes, errno, os, resource
+print(resource.getrlimit(resource.RLIMIT_NPROC)[0])
+libc = ctypes.CDLL(None, use_errno=True)
+def ptrace(request, pid):
+    failed = libc.ptrace(ctypes.c_long(request), ctypes.c_long(pid), None, None)
+    return errno.errorcode[ctypes.get_errno()] if failed else "ok"
+TRACEME, CONT, ATTACH, SEIZE = 0, 7, 16, 0x4206
+print(ptrace(ATTACH, %d), ptrace(SEIZE, %[1]d))
+child = os.fork()
+if child == 0: os.kill(os.getpid(), 19 if ptrace(TRACEME, 0) == "ok" else 9); os._exit(7)
+print(os.WIFSTOPPED(os.waitpid(child, 0)[1]), ptrace(CONT, child), os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+`, outside.Process.Pid)
+
+	p := start(t, &stage.Plan{Argv: []string{python, "-c", program},
+		Limits: stage.Limits{Tasks: 4096}}, subreaper())
+	p.next(stage.Started)
+	if _, output := p.end(); output != "4096\nEPERM EPERM\nTrue ok 7\n" {
+		t.Errorf("tracing: %q", output)
+	}
+}
+
 // A detached program gets descriptor 4 as its descriptor 3 and belongs to
 // nobody here.
 func TestDetach(t *testing.T) {

@@ -264,7 +264,7 @@ func (s *stage) startCommand() error {
 	s.started = time.Now()
 
 	pid, err := execute()
-	if err == syscall.EPERM && attr.Ptrace { // tracing is forbidden, here or by our filter: limited a moment late
+	if err == syscall.EPERM && attr.Ptrace { // tracing is forbidden here: limited a moment late
 		attr.Ptrace = false
 		pid, err = execute()
 	}

@@ -9,6 +9,7 @@ import (
 
 	"ratchet/internal/lab"
 	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
 	"ratchet/internal/research/history"
 	"ratchet/internal/research/rules"
 	"ratchet/internal/view"
@@ -38,7 +39,7 @@ type (
 		Verdict    research.Verdict   `json:"verdict"` // "" while there is none
 		Value      *float64           `json:"value"`
 		Gain       *research.Interval `json:"gain"`
-		GainText   string             `json:"gain_text"`
+		GainText   string             `json:"gain_text"` // the values, the change and its interval
 		Runs       int                `json:"runs"`
 		RunSeconds float64            `json:"run_seconds"`
 		Session    string             `json:"session"`
@@ -50,35 +51,37 @@ type (
 	}
 	experimentDetail struct {
 		experimentRow
-		Hypothesis string             `json:"hypothesis"` // whole
-		Expect     string             `json:"expect"`
-		Idea       string             `json:"idea"`
-		Words      string             `json:"words"` // the judgement
-		Reason     string             `json:"reason"`
-		StoppedBy  string             `json:"stopped_by"`
-		Proof      string             `json:"proof"`
-		Lesson     string             `json:"lesson"`
-		Note       string             `json:"note"`
-		Checkout   string             `json:"checkout"`
-		ProposedAt time.Time          `json:"proposed_at"`
-		JudgedAt   *time.Time         `json:"judged_at"`
-		Commit     string             `json:"commit"` // of the keep
-		Candidate  string             `json:"candidate"`
-		Parent     string             `json:"parent"`
-		Files      []string           `json:"files"`
-		Diff       string             `json:"diff"`
-		Truncated  bool               `json:"diff_truncated"`
-		Runs       []runDetail        `json:"runs"`
-		Evidence   []rules.Evidence   `json:"evidence"`
-		E          float64            `json:"e"`
-		Need       float64            `json:"need"`
-		Enforced   map[string]string  `json:"enforced"`
-		Override   *overrideReason    `json:"overridable"`
-		Metric     string             `json:"metric"` // that its runs were measured by
-		Unit       string             `json:"unit"`
-		Guards     []rules.GuardValue `json:"guards,omitempty"`
-		Scale      string             `json:"scale"` // of gains and of detectable: log | linear
-		Detectable float64            `json:"detectable"`
+		Hypothesis string            `json:"hypothesis"` // whole
+		Expect     string            `json:"expect"`
+		Idea       string            `json:"idea"`
+		Words      string            `json:"words"` // the judgement
+		Reason     string            `json:"reason"`
+		StoppedBy  string            `json:"stopped_by"`
+		Proof      string            `json:"proof"`
+		Lesson     string            `json:"lesson"`
+		Note       string            `json:"note"`
+		Checkout   string            `json:"checkout"`
+		ProposedAt time.Time         `json:"proposed_at"`
+		JudgedAt   *time.Time        `json:"judged_at"`
+		Commit     string            `json:"commit"` // of the keep
+		Candidate  string            `json:"candidate"`
+		Parent     string            `json:"parent"`
+		Files      []string          `json:"files"`
+		Diff       string            `json:"diff"`
+		Truncated  bool              `json:"diff_truncated"`
+		Runs       []runDetail       `json:"runs"`
+		Evidence   []rules.Evidence  `json:"evidence"`
+		E          float64           `json:"e"`
+		Need       float64           `json:"need"`
+		Enforced   map[string]string `json:"enforced"`
+		Override   *overrideReason   `json:"overridable"`
+		Unit       string            `json:"unit"`
+		Scale      string            `json:"scale"` // of gains and of detectable: log | linear
+		Detectable float64           `json:"detectable"`
+		// DetectableText is the same in words, "" for nothing.
+		DetectableText string             `json:"detectable_text"`
+		Metric         string             `json:"metric"` // that its runs were measured by
+		Guards         []rules.GuardValue `json:"guards,omitempty"`
 	}
 	runDetail struct {
 		Run       int                `json:"run"`
@@ -130,7 +133,7 @@ func listExperiments(ctx context.Context, c *call) (any, error) {
 		}
 
 		for i := range page.Experiments {
-			out.Rows = append(out.Rows, rowOf(&page.Experiments[i]))
+			out.Rows = append(out.Rows, rowOf(&page.Experiments[i], page.Metric))
 		}
 
 		out.Next = page.Next
@@ -167,7 +170,7 @@ func (c *call) experimentQuery() (query view.Query, err error) {
 	return query, nil
 }
 
-func rowOf(experiment *history.Experiment) experimentRow {
+func rowOf(experiment *history.Experiment, metric contract.Metric) experimentRow {
 	row := experimentRow{
 		N:          experiment.N,
 		Hypothesis: render.Clean(wording.FirstLine(experiment.Hypothesis)),
@@ -186,7 +189,13 @@ func rowOf(experiment *history.Experiment) experimentRow {
 		row.Verdict = judgement.Verdict
 		row.Value = judgement.Value
 		row.Gain = judgement.Gain
-		row.GainText = render.GainText(judgement.Gain, judgement.Scale)
+		if experiment.Under != nil {
+			metric = *experiment.Under
+		}
+
+		if result := judgement.ShortResult(metric); result != "-" {
+			row.GainText = render.Clean(result)
+		}
 	}
 
 	if !experiment.JudgedAt.IsZero() {
@@ -222,7 +231,7 @@ func detailOf(detail *view.Detail) *experimentDetail {
 	experiment := &detail.Experiment
 
 	out := &experimentDetail{
-		experimentRow: rowOf(experiment),
+		experimentRow: rowOf(experiment, detail.Metric),
 		Hypothesis:    render.Clean(experiment.Hypothesis),
 		Expect:        render.Clean(experiment.Expect),
 		Idea:          render.Clean(experiment.Idea),
@@ -264,6 +273,10 @@ func detailOf(detail *view.Detail) *experimentDetail {
 		out.E = judgement.E
 		out.Need = judgement.Need
 		out.Detectable = judgement.Detectable
+
+		if judgement.Detectable != 0 {
+			out.DetectableText = detail.Metric.Words(judgement.Scale).FormatSize(judgement.Detectable)
+		}
 	}
 
 	if !experiment.JudgedAt.IsZero() {

@@ -51,7 +51,7 @@ func TestDashboardReads(t *testing.T) {
 	page := o.get("experiments?limit=2")
 	wantAt(t, page, 3.0, "rows", 0, "n")
 	wantAt(t, page, "unresolved", "rows", 0, "status")
-	wantAt(t, page, "-5.56%", "rows", 1, "gain_text")
+	wantAt(t, page, "90 → 95, 5.56 % more", "rows", 1, "gain_text")
 	page = o.get("experiments?limit=2&cursor=" + page["next"].(string))
 	wantAt(t, page, 1.0, "rows", 0, "n")
 	wantAt(t, page, "smaller <img src=x onerror=alert(1)>", "rows", 0, "hypothesis") // text, for textContent
@@ -90,7 +90,7 @@ func TestDashboardShowsAnExperiment(t *testing.T) {
 	x = o.get("experiments/1")
 	wantAt(t, x, nil, "overridable")
 	wantAt(t, x, "smaller <img src=x onerror=alert(1)>\nsecond line", "hypothesis")
-	wantAt(t, x, "improved: 100 → 90, 10.0 % (deterministic, one run)", "words")
+	wantAt(t, x, "better: score 100 → 90, 10 % less (deterministic, one run)", "words")
 
 	wantAt(t, o.get("output?id=x1"), "METRIC score=90\n", "text")
 	wantAt(t, o.get("output?id=x1&cursor=0&limit=6"), "METRIC", "text")

@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -161,7 +162,7 @@ func campaignOf(board *view.Board) campaignState {
 		StartedAt:   campaign.StartedAt,
 		Ended:       campaign.Ended,
 		Rests:       campaign.Rests,
-		Standing:    board.Standing,
+		Standing:    cmp.Or(board.Standing, campaign.ExactWords()),
 		Merge:       board.Merge,
 		Next:        board.Next,
 		Best:        board.Best,

@@ -19,6 +19,7 @@ const maxLine = 64 << 10 // bytes of a line that can hold a metric
 //	METRIC name=value
 //	name: value
 //	{"name": value, …}        (top-level keys)
+//	name 26/50                (a share of items only)
 //
 // and, for a metric from regex:, the expression's group in its matches, instead of
 // these; several in one line are several values unless pick is set, and then the first
@@ -26,7 +27,7 @@ const maxLine = 64 << 10 // bytes of a line that can hold a metric
 // are ignored. Of a line that carriage returns overwrite (a progress bar), only
 // the text after the last one counts; carriage returns before the newline are
 // its end. A value is a decimal number, which x, % or the metric's unit may
-// follow. The guards come from the output whatever the metric's source is.
+// follow, or a share of items: 26/50, 0.52 (26/50), 52% (26/50). The guards come from the output whatever the metric's source is.
 //
 // Nothing of this may hide a value that was printed: where METRIC name= stands in what is
 // skipped, cut, stripped or behind something else in its line, there is no value but an
@@ -40,6 +41,7 @@ type Scanner struct {
 	line    []byte
 	skip    bool // the line is too long
 	cr      bool // the last byte was a carriage return, which may belong to the line's end
+	of      int  // items that the metric is a share of, see ShareOf
 }
 
 // NewScanner makes a Scanner for a metric and guards as ParseProgram gives
@@ -141,11 +143,19 @@ func (s *Scanner) Values() (map[string]float64, error) {
 		if err != nil {
 			return nil, err
 		}
-		values[t.name] = v
+		values[t.name] = v.Value
+
+		if t.what == "metric" {
+			s.of = v.Of
+		}
 	}
 
 	return values, nil
 }
+
+// ShareOf is how many items the metric that Values gave is a share of, 0 where the
+// output does not say.
+func (s *Scanner) ShareOf() int { return s.of }
 
 // readLine looks for values in one whole line without escape sequences: by the
 // metric's expression, then as METRIC name=value, as a JSON object, or as name: value.
@@ -182,10 +192,13 @@ func (s *Scanner) readLine(line []byte) {
 			continue
 		}
 
+		blanks := len(rest)
 		rest = bytes.TrimLeft(rest, " \t")
 		if len(rest) > 0 && rest[0] == ':' {
 			t.add(string(rest[1:]), false)
 			t.read++
+		} else if len(rest) < blanks && startsWithShare(string(rest)) {
+			t.addBare(string(rest))
 		}
 	}
 }

@@ -25,7 +25,7 @@ const (
 func (s *Scanner) readWholeLine(line []byte) {
 	plain := stripEscapes(line)
 	for _, t := range s.tallies {
-		t.read = 0
+		t.read, t.readBare = 0, 0
 	}
 	s.readLine(plain)
 
@@ -39,13 +39,13 @@ func (s *Scanner) readWholeLine(line []byte) {
 	}
 
 	for _, t := range s.named() {
-		explicit, vague := t.countMentions(plain)
+		explicit, vague, bare := t.countMentions(plain)
 
 		if len(plain) < len(line) {
-			rawExplicit, rawVague := t.countMentions(line)
-			explicit, vague = max(explicit, rawExplicit), max(vague, rawVague)
+			rawExplicit, rawVague, rawBare := t.countMentions(line)
+			explicit, vague, bare = max(explicit, rawExplicit), max(vague, rawVague), max(bare, rawBare)
 		}
-		t.noteHidden(explicit-t.read, vague-t.read, how)
+		t.noteHidden(explicit-t.read, vague-t.read, bare-t.readBare, how)
 	}
 }
 
@@ -56,13 +56,13 @@ func (s *Scanner) findHidden(text []byte, how string) {
 	}
 
 	for _, t := range s.named() {
-		explicit, vague := t.countMentions(text)
-		t.noteHidden(explicit, vague, how)
+		explicit, vague, bare := t.countMentions(text)
+		t.noteHidden(explicit, vague, bare, how)
 	}
 }
 
 // noteHidden notes how the value was hidden, if it was.
-func (t *printedValues) noteHidden(explicit, vague int, how string) {
+func (t *printedValues) noteHidden(explicit, vague, bare int, how string) {
 	if explicit > 0 && t.hidden == "" {
 		t.hidden = how
 	}
@@ -70,20 +70,30 @@ func (t *printedValues) noteHidden(explicit, vague int, how string) {
 	if vague > 0 && t.unclear == "" {
 		t.unclear = how
 	}
+
+	if bare > 0 && t.hiddenBare == "" {
+		t.hiddenBare = how
+	}
 }
 
-// countMentions counts METRIC name= in text, and name: with a number after it.
-func (t *printedValues) countMentions(text []byte) (explicit, vague int) {
+// countMentions counts METRIC name= in text, name: with a number after it, and name
+// with blanks and a share of items after it.
+func (t *printedValues) countMentions(text []byte) (explicit, vague, bare int) {
 	name := []byte(t.name)
 
 	for at := 0; ; at += len(name) {
 		i := bytes.Index(text[at:], name)
 		if i < 0 {
-			return explicit, vague
+			return explicit, vague, bare
 		}
 		at += i
 
-		after := bytes.TrimLeft(text[at+len(name):min(len(text), at+maxHidden)], " \t")
+		behind := text[at+len(name) : min(len(text), at+maxHidden)]
+		after := bytes.TrimLeft(behind, " \t")
+		if len(after) < len(behind) && startsWithShare(string(after)) {
+			bare++
+		}
+
 		if bytes.HasPrefix(after, []byte("=")) && endsInKeyword(text[max(0, at-maxHidden):at]) {
 			explicit++
 		}

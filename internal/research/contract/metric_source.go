@@ -40,6 +40,12 @@ func usageUnits(kind string) []usageUnit {
 	return nil
 }
 
+// MeasuresUsage says whether the metric is a time or an amount of memory, as far as its
+// source and its unit tell: no count of items, and never 0.
+func (m Metric) MeasuresUsage() bool {
+	return usageUnits(m.From.Kind) != nil || baseOf(timeUnits, m.Unit) != 0 || baseOf(byteUnits, m.Unit) != 0
+}
+
 // baseOf is how many of the base unit the named unit has, 0 when it isn't there.
 func baseOf(units []usageUnit, name string) float64 {
 	for _, u := range units {
@@ -69,13 +75,13 @@ func SampleFromUsage(kind, unit string, wall, cpu time.Duration, maxRSS int64) f
 	return used / units[0].base
 }
 
-// SampleFromFile is the sample of a metric from file: the number, or the text that
-// is one, at the JSON pointer (RFC 6901) of a JSON document. The error's text
-// is fit to be a run's reason, but for the file's name, which the caller puts
-// before it.
-func SampleFromFile(content []byte, pointer string) (float64, error) {
+// SampleFromFile is the sample of a metric from file, at the JSON pointer (RFC 6901) of
+// a JSON document: the number, or the text that is one, or the share of a list with one
+// outcome for each item. The error's text is fit to be a run's reason, but for the
+// file's name, which the caller puts before it.
+func SampleFromFile(content []byte, pointer string) (Sample, error) {
 	if err := checkPointer(pointer); err != nil {
-		return 0, err
+		return Sample{}, err
 	}
 
 	content = bytes.TrimPrefix(content, []byte("\xef\xbb\xbf"))
@@ -83,21 +89,37 @@ func SampleFromFile(content []byte, pointer string) (float64, error) {
 	value, err := decodeOne(content)
 	if err != nil {
 		if value, err = decodeOne(quoteNonFinite(content)); err != nil {
-			return 0, errors.New("the file is not one JSON document")
+			return Sample{}, errors.New("the file is not one JSON document")
 		}
 	}
 
 	if pointer == "" {
-		return numberOf(value, pointer)
+		return sampleOf(value, pointer)
 	}
 
 	for _, token := range strings.Split(pointer[1:], "/") {
 		if value, err = stepInto(value, unescapePointer(token)); err != nil {
-			return 0, fmt.Errorf("nothing is at %q: %w", pointer, err)
+			return Sample{}, fmt.Errorf("nothing is at %q: %w", pointer, err)
 		}
 	}
 
-	return numberOf(value, pointer)
+	return sampleOf(value, pointer)
+}
+
+// sampleOf is the sample that a JSON value is.
+func sampleOf(value any, pointer string) (Sample, error) {
+	switch v := value.(type) {
+	case []any:
+		return sampleOfItems(v, pointer)
+	case string:
+		if sample, err := parseSample(strings.TrimSpace(v), ""); err == nil {
+			return sample, nil
+		}
+	}
+
+	v, err := numberOf(value, pointer)
+
+	return Sample{Value: v}, err
 }
 
 func decodeOne(content []byte) (any, error) {

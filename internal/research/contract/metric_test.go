@@ -309,9 +309,9 @@ func TestFromFile(t *testing.T) {
 		{"1 2", "", "the file is not one JSON document"},
 		{"", "", "the file is not one JSON document"},
 	} {
-		v, err := contract.SampleFromFile([]byte(c.content), c.pointer)
+		sample, err := contract.SampleFromFile([]byte(c.content), c.pointer)
 
-		got := fmt.Sprint(v)
+		got := fmt.Sprint(sample.Value)
 		if err != nil {
 			got = err.Error()
 		}

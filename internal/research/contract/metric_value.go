@@ -21,9 +21,9 @@ type printedValues struct {
 	expr string // the metric's regular expression, "" when it is found by name
 
 	count       int
-	first, last float64
-	low, high   float64
-	other       *float64  // the first value that differs from first
+	first, last Sample
+	low, high   Sample
+	other       *Sample   // the first whose value differs from first's
 	all         []float64 // for pick: median
 	// Why the first, the last and the first unusable of the values are unusable.
 	badFirst, badLast, bad error
@@ -33,6 +33,10 @@ type printedValues struct {
 	explicit bool   // METRIC name=value was read
 	hidden   string // how METRIC name= was hidden; "" if it was not
 	unclear  string // how name: value was hidden, which may not have been meant
+	// A share may also be printed as name 26/50.
+	bare       bool   // it was
+	readBare   int    // how often it was found so in the line that is being read
+	hiddenBare string // how it was hidden
 }
 
 // add takes a printed value. explicit says that the line can't have meant
@@ -40,7 +44,7 @@ type printedValues struct {
 func (t *printedValues) add(text string, explicit bool) {
 	text = strings.TrimSpace(text)
 
-	v, err := parseValue(text, t.unit)
+	v, err := parseSample(text, t.unit)
 	if err != nil {
 		err = fmt.Errorf("%s was printed as %s, which %w", t, quoteClipped(text), err)
 
@@ -69,19 +73,30 @@ func (t *printedValues) add(text string, explicit bool) {
 		return
 	}
 
-	t.last, t.low, t.high = v, min(t.low, v), max(t.high, v)
+	t.last = v
+	if v.Value < t.low.Value {
+		t.low = v
+	}
 
-	if t.other == nil && v != t.first {
+	if v.Value > t.high.Value {
+		t.high = v
+	}
+
+	if t.other == nil && v.Value != t.first.Value {
 		t.other = &v
 	}
 
+	if t.first.Of == 0 && v.Value == t.first.Value {
+		t.first.Of = v.Of
+	}
+
 	if t.pick == "median" && len(t.all) <= maxMedian {
-		t.all = append(t.all, v)
+		t.all = append(t.all, v.Value)
 	}
 }
 
 // value is the run's value of this name, or why there is none.
-func (t *printedValues) value() (float64, error) {
+func (t *printedValues) value() (Sample, error) {
 	unusable := t.bad
 	switch t.pick {
 	case "first":
@@ -92,15 +107,18 @@ func (t *printedValues) value() (float64, error) {
 
 	switch {
 	case t.hidden != "":
-		return 0, fmt.Errorf("%s is ambiguous: METRIC %s= was also printed %s, where it is not read; "+
+		return Sample{}, fmt.Errorf("%s is ambiguous: METRIC %s= was also printed %s, where it is not read; "+
 			"let nothing else write to the output when it is printed", t, t.name, t.hidden)
 	case t.unclear != "" && !t.explicit && t.count > 0:
-		return 0, fmt.Errorf("%s is ambiguous: it was also printed %s, where it is not read; "+
+		return Sample{}, fmt.Errorf("%s is ambiguous: it was also printed %s, where it is not read; "+
 			"print METRIC %s=… on a line of its own", t, t.unclear, t.name)
+	case t.hiddenBare != "" && !t.explicit && t.bare:
+		return Sample{}, fmt.Errorf("%s is ambiguous: it was also printed %s, where it is not read; "+
+			"print METRIC %s=… on a line of its own", t, t.hiddenBare, t.name)
 	case t.count == 0:
-		return 0, t.missing()
+		return Sample{}, t.missing()
 	case unusable != nil:
-		return 0, unusable
+		return Sample{}, unusable
 	case t.pick == "last":
 		return t.last, nil
 	case t.pick == "min":
@@ -110,9 +128,9 @@ func (t *printedValues) value() (float64, error) {
 	case t.pick == "median":
 		return t.median()
 	case t.pick == "" && t.other != nil:
-		return 0, fmt.Errorf("%s was printed with different values, %s and %s; "+
+		return Sample{}, fmt.Errorf("%s was printed with different values, %s and %s; "+
 			"print it once, or set metric.pick to last, first, min, max or median",
-			t, formatNumber(t.first), formatNumber(*t.other))
+			t, formatNumber(t.first.Value), formatNumber(t.other.Value))
 	}
 
 	return t.first, nil
@@ -129,18 +147,19 @@ func (t *printedValues) missing() error {
 	return fmt.Errorf("%s was never printed; expected a line such as METRIC %s=12.3", t, t.name)
 }
 
-func (t *printedValues) median() (float64, error) {
+// median is the median of the values, of as many items as the last.
+func (t *printedValues) median() (Sample, error) {
 	n := len(t.all)
 	if n > maxMedian {
-		return 0, fmt.Errorf("%s was printed more than %d times, too often for a median", t, maxMedian)
+		return Sample{}, fmt.Errorf("%s was printed more than %d times, too often for a median", t, maxMedian)
 	}
 
 	sorted := slices.Sorted(slices.Values(t.all))
 	if n%2 == 1 {
-		return sorted[n/2], nil
+		return Sample{Value: sorted[n/2], Of: t.last.Of}, nil
 	}
 
-	return sorted[n/2-1]/2 + sorted[n/2]/2, nil
+	return Sample{Value: sorted[n/2-1]/2 + sorted[n/2]/2, Of: t.last.Of}, nil
 }
 
 func (t *printedValues) String() string { return "the " + t.what + " " + t.name }

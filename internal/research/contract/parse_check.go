@@ -276,6 +276,12 @@ func (d *decoder) checkMetric() {
 			"metric.min_gain of %s can't be reached where lower is better; give a share below 100%%", metric.MinGain)
 	}
 
+	if isOfItems := metric.Scale == research.CountScale || metric.Scale == research.ShareScale; isOfItems &&
+		usageUnits(metric.From.Kind) != nil {
+		d.faultAbout("metric.scale", "metric.scale can't be %q where metric.from is %s, which counts no items; "+
+			"use log or linear, or leave it out", metric.Scale, metric.From.Kind)
+	}
+
 	if valid := usageUnits(metric.From.Kind); metric.Unit != "" && valid != nil && baseOf(valid, metric.Unit) == 0 {
 		var names []string
 		for _, u := range valid {

@@ -100,6 +100,14 @@ func metricFields(metric *Metric) []field {
 			gain(&metric.MinGain)(d, key, n)
 			metric.MinGainSet = true
 		}},
+		{"scale", false, func(dec *decoder, key string, node *yaml.Node) {
+			choice(&metric.Scale, ScaleAuto, research.LogScale, research.LinearScale, research.CountScale,
+				research.ShareScale)(dec, key, node)
+
+			if metric.Scale == ScaleAuto { // the default, which contracts from before the key have too
+				metric.Scale = ""
+			}
+		}},
 		{"pick", false, choice(&metric.Pick, "last", "first", "min", "max", "median")},
 	}
 }

@@ -136,6 +136,7 @@ func (w *renderer) writeMetric(metric Metric) {
 	if metric.MinGainSet {
 		w.writeLine("  ", "min_gain", metric.MinGain.String(), "smallest gain worth keeping")
 	}
+	w.writeScalar("  ", "scale", metric.Scale, "how values are compared: log | linear | count | share")
 	w.writeScalar("  ", "pick", metric.Pick, "of several values in one run")
 }
 

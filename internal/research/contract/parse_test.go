@@ -200,7 +200,7 @@ func TestParseProgramRefuses(t *testing.T) {
 		{"", "? [a]\n: b", `program.md:7: a key must be plain text`},
 
 		{"metric:\n  name: ns_per_op\n  better: lower", "metric: ns",
-			"program.md:3: metric must be a mapping of name, better, unit, from, noise, min_gain, pick"},
+			"program.md:3: metric must be a mapping of name, better, unit, from, noise, min_gain, scale, pick"},
 		{"run: ./bench", "run: [a]", "program.md:6: run takes one value, not a list"},
 		{"run: ./bench", "run: {a: b}",
 			"program.md:6: run takes one value, not a mapping; quote a text that holds `: ` or starts with {"},

@@ -53,9 +53,14 @@ type Metric struct {
 	MinGain Amount             `json:"min_gain"`
 	// MinGainSet says that the program gives min_gain. Where it doesn't and noise
 	// is auto, the default counts as 0 once the metric is found deterministic.
-	MinGainSet bool   `json:"min_gain_set,omitempty"`
-	Pick       string `json:"pick,omitempty"` // last | first | min | max | median, "" refuses unequal duplicates
+	MinGainSet bool `json:"min_gain_set,omitempty"`
+	// Scale says how values are compared: log, linear, count or share; "" for auto.
+	Scale string `json:"scale,omitempty"`
+	Pick  string `json:"pick,omitempty"` // last | first | min | max | median, "" refuses unequal duplicates
 }
+
+// ScaleAuto is the value of metric.scale that lets the calibration choose.
+const ScaleAuto = "auto"
 
 // Source is where a sample comes from.
 type Source struct {

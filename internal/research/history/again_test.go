@@ -17,7 +17,7 @@ import (
 // machine was busy, by their number from 0.
 func runsOf(t *testing.T, contended ...int) ([]rules.Observation, rules.Judgement, rules.RuleState) {
 	t.Helper()
-	rule := rules.NewRule(rulestest.NoisyProgram(contract.Amount{}))
+	rule := rules.NewRuleOfVersion(rulestest.NoisyProgram(contract.Amount{}), rules.FirstVersion)
 	st, _ := rulestest.CalibrateWith(t, rule, rulestest.QuietCalibration...)
 
 	busy := map[int]bool{}
@@ -41,7 +41,7 @@ func runsOf(t *testing.T, contended ...int) ([]rules.Observation, rules.Judgemen
 	return obs, j, rule.Close(st, rulestest.UsualOutlook, obs, j)
 }
 
-// A contended look, and a pair with a contended half, is made once more, in the
+// By version 0 of the rule, a contended look, and a pair with a contended half, is made once more, in the
 // same order, and the repetition counts, contended or not.
 func TestContendedRunsAreRepeatedOnce(t *testing.T) {
 	_, calm, calmState := runsOf(t)
@@ -83,6 +83,7 @@ func TestContendedRunsAreRepeatedOnce(t *testing.T) {
 }
 
 func TestInvalidRepetitions(t *testing.T) {
+	noisy := rules.RuleState{NoiseKind: research.Noisy}
 	want := func(side rules.Side, again bool) rules.RunRequest {
 		return rules.RunRequest{Side: side, Role: research.Confirm, Pair: 1, Order: "BC", Again: again}
 	}
@@ -91,12 +92,12 @@ func TestInvalidRepetitions(t *testing.T) {
 	first := rules.Observation{RunRequest: want(rules.Incumbent, true), Valid: true, Value: 1001}
 
 	failed := rules.Observation{RunRequest: want(rules.Candidate, true), Reason: "exit status 1"}
-	if w := rules.NextRepeat(research.Noisy, []rules.Observation{busy, other}); w == nil ||
+	if w := noisy.NextRepeat([]rules.Observation{busy, other}); w == nil ||
 		*w != want(rules.Incumbent, true) {
 		t.Errorf("asks for %+v", w)
 	}
 
-	if w := rules.NextRepeat(research.Noisy, []rules.Observation{busy, other, first}); w == nil ||
+	if w := noisy.NextRepeat([]rules.Observation{busy, other, first}); w == nil ||
 		*w != want(rules.Candidate, true) {
 		t.Errorf("then for %+v", w)
 	}
@@ -105,7 +106,7 @@ func TestInvalidRepetitions(t *testing.T) {
 		"incomplete": {busy}, "not contended": {first, other}, "failed": {busy, other, first, failed},
 		"done": {busy, other, first, {RunRequest: want(rules.Candidate, true), Valid: true, Value: 1, Contended: true}},
 	} {
-		if w := rules.NextRepeat(research.Noisy, obs); w != nil {
+		if w := noisy.NextRepeat(obs); w != nil {
 			t.Errorf("%s: asks for %+v", name, w)
 		}
 	}
@@ -118,9 +119,9 @@ func TestInvalidRepetitions(t *testing.T) {
 
 // playMeasured makes a measurement's runs, all of them contended.
 func playMeasured(
-	m *history.Measurement, class research.NoiseKind, value func(rules.Side) float64,
+	m *history.Measurement, st rules.RuleState, value func(rules.Side) float64,
 ) (obs []rules.Observation) {
-	next := func() *rules.RunRequest { return rules.NextMeasurementRun(m.JobStart, research.Measure, class, obs) }
+	next := func() *rules.RunRequest { return rules.NextMeasurementRun(m.JobStart, research.Measure, st, obs) }
 	for w := next(); w != nil; w = next() {
 		obs = append(obs, rules.Observation{RunRequest: *w, Valid: true, Value: value(w.Side), Contended: true})
 	}
@@ -129,7 +130,7 @@ func playMeasured(
 }
 
 // Load can't change the number of a deterministic metric: its contended pairs
-// are not made again. Once it is demoted, they are. A ledger in which they were
+// are not made again. Once it is demoted, they are, by version 0 of the rule. A ledger in which they were
 // made again, as they were once, is recomputed all the same.
 func TestDeterministicPairsAreMadeOnce(t *testing.T) {
 	value := func(s rules.Side) float64 {
@@ -140,9 +141,9 @@ func TestDeterministicPairsAreMadeOnce(t *testing.T) {
 		return 1000
 	}
 	m := &history.Measurement{JobStart: rules.JobStart{Job: "m1", Commit: "x", Paired: "s", Runs: 3}}
-	once := playMeasured(m, research.Deterministic, value)
+	once := playMeasured(m, rules.RuleState{NoiseKind: research.Deterministic}, value)
 
-	twice := playMeasured(m, research.Noisy, value)
+	twice := playMeasured(m, rules.RuleState{NoiseKind: research.Noisy}, value)
 	if len(once) != 6 || len(twice) != 12 {
 		t.Fatalf("%d runs of three pairs while deterministic, %d once demoted", len(once), len(twice))
 	}

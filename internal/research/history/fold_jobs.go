@@ -43,6 +43,11 @@ func foldCalibrationFinished(change *Change, _ Record, end CalibrationEnd) {
 		campaign.Baseline, campaign.BaselineClass = &start, campaign.Class
 	}
 
+	if end.Doctor != nil {
+		campaign.DoctorRun = end.Doctor.MeanRun()
+		end.Doctor = &DoctorRuns{At: end.Doctor.At} // the record has the runs
+	}
+
 	end.State, end.Facts = rules.RuleState{}, nil // the campaign has them
 	change.Measurement.Calib = &end
 	campaign.closeJob(end.Job)
@@ -90,6 +95,9 @@ func foldRun(change *Change, _ Record, run rules.Run) {
 	campaign.Runs++
 	campaign.RunSeconds += run.Wall
 	campaign.GPUSeconds += run.GPUSeconds
+	if run.Again && campaign.Rule.Version > rules.FirstVersion {
+		campaign.RepeatSeconds += run.Wall
+	}
 
 	if experiment := change.Experiment; experiment != nil {
 		experiment.Confirmed = experiment.Confirmed || run.Role == research.Confirm

@@ -94,10 +94,15 @@ func (c *chronicle) add(kind history.Kind, body any) {
 
 func (c *chronicle) runs(job research.JobID, obs []rules.Observation) {
 	for i, o := range obs {
+		wall := 1.
+		if o.Role == research.Calibrate { // as many as were played, of unknown length
+			wall = o.Wall
+		}
+
 		c.add(history.KindRunFinished, rules.Run{
 			Job: job, Number: i + 1, Role: o.Role, Side: o.Side, Pair: o.Pair, Order: o.Order, WarmUp: o.WarmUp,
 			Again: o.Again, Contended: o.Contended, Valid: o.Valid, Reason: o.Reason,
-			Samples: map[string]float64{"ns": o.Value}, Wall: 1,
+			Samples: map[string]float64{"ns": o.Value}, Wall: wall,
 		})
 	}
 	c.Outlook.Left -= len(obs)
@@ -393,7 +398,7 @@ func TestOutlookFollowsThePace(t *testing.T) {
 	c := newChronicle(t, autoProgram(), .01, 7)
 
 	before := c.campaign.Outlook()
-	if c.campaign.Runs != 4 || before.Left != 3596 || before.Budget != 3600 || before.Proposals != 100 {
+	if c.campaign.Runs != 4 || before.Left != 3600 || before.Budget != 3604 || before.Proposals != 100 {
 		t.Fatalf("%+v", before)
 	}
 	c.propose(0)
@@ -401,8 +406,10 @@ func TestOutlookFollowsThePace(t *testing.T) {
 	c.propose(0)
 	got := c.campaign.Outlook()
 
-	pace := int(math.Ceil(float64(got.Left) / (1 + c.campaign.Thinking)))
-	if c.campaign.Thinking < 90 || got.Proposals != pace || pace >= 98 || got.Budget != 3600 {
+	run := c.campaign.MeanRun()
+	pace := int(math.Ceil(c.campaign.SecondsLeft() / (run + c.campaign.Thinking)))
+	if c.campaign.Thinking < 90 || got.Proposals != pace || pace >= 98 || got.RunSeconds != run ||
+		got.Budget != c.campaign.Runs+got.Left {
 		t.Errorf("%+v, thinking %v, pace %d", got, c.campaign.Thinking, pace)
 	}
 
@@ -425,7 +432,7 @@ func TestOutlookFollowsThePace(t *testing.T) {
 func TestRecomputeKnowsRepeatedPairs(t *testing.T) {
 	p := rulestest.NoisyProgram(contract.Amount{})
 	p.Campaign = autoProgram().Campaign
-	rule := rules.NewRule(p)
+	rule := rules.NewRuleOfVersion(p, rules.FirstVersion)
 	d := &diary{t: t}
 	d.add(history.KindCampaignStarted, history.CampaignStart{Program: p, Start: "s"})
 	st, calibration := rulestest.CalibrateWith(t, rule, rulestest.QuietCalibration...)

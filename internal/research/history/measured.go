@@ -5,14 +5,41 @@ import (
 	"strings"
 
 	"ratchet/internal/research"
-	"ratchet/internal/research/rules"
 	"ratchet/internal/wording"
 )
 
 // CertifiedWords is the sum of the certificates' gains, for readers.
 func (c *Campaign) CertifiedWords() string {
-	g := c.Rule.MetricScale().Gain(-c.CertifiedGain)
-	return rules.FormatGain(research.Interval{Mid: g, Lo: g, Hi: g}, c.Rule.Scale, c.Program.Metric)
+	return c.Program.Metric.Words(c.Rule.Scale).FormatAmount(c.Rule.MetricScale().Gain(-c.CertifiedGain))
+}
+
+// DescribeOverStart is a gain over the start for readers: with the start's value and the
+// one that the gain leads to, where the start was measured on the present machine.
+func (c *Campaign) DescribeOverStart(gain research.Interval, scale string) string {
+	words := c.Program.Metric.Words(scale)
+	return words.FormatChange(words.Over(c.ComparableStart(), gain))
+}
+
+// ComparableStart is the start's value, nil where it was measured on another machine or not
+// at all.
+func (c *Campaign) ComparableStart() *float64 {
+	if c.BaselineClass != c.Class {
+		return nil
+	}
+
+	return c.Baseline
+}
+
+// ExactWords says where a deterministic metric stands, "" for any other: its values say
+// all of it.
+func (c *Campaign) ExactWords() string {
+	gain, ok := c.Exact()
+	if !ok {
+		return ""
+	}
+
+	return c.Program.Metric.Words(c.Rule.Scale).FormatChange(wording.Change{From: c.Baseline, To: &c.Rule.Incumbent,
+		Gain: &research.Interval{Mid: gain, Lo: gain, Hi: gain}})
 }
 
 // Proof says how far a keep of the experiment is proven: certified as part of a chain,
@@ -48,8 +75,7 @@ func (c *Campaign) Standing() string {
 	var parts []string
 
 	if a := c.Audit; a != nil {
-		s := fmt.Sprintf("audited gain over the start %s, %s", rules.FormatGain(a.Gain, a.Scale, c.Program.Metric),
-			wording.Count(a.Pairs, "pair"))
+		s := fmt.Sprintf("audited: %s, %s", c.DescribeOverStart(a.Gain, a.Scale), wording.Count(a.Pairs, "pair"))
 		if a.Commit != c.Incumbent {
 			s += " (of an earlier incumbent)"
 		}
@@ -58,15 +84,18 @@ func (c *Campaign) Standing() string {
 	}
 
 	if f := c.Final; f != nil && f.Head == c.Incumbent && f.Dropped > 0 {
-		parts = append(parts, fmt.Sprintf("finalized as %s without %s that did not pay: audited gain %s, %s",
-			strings.TrimPrefix(f.Branch, "refs/heads/"), wording.Count(f.Dropped, "change"), rules.FormatGain(f.Gain,
-				f.Scale, c.Program.Metric), wording.Count(f.Pairs, "pair")))
+		parts = append(parts, fmt.Sprintf("finalized as %s without %s that did not pay: audited, %s, %s",
+			strings.TrimPrefix(f.Branch, "refs/heads/"), wording.Count(f.Dropped, "change"),
+			c.DescribeOverStart(f.Gain, f.Scale), wording.Count(f.Pairs, "pair")))
 	}
 
 	if c.CertifiedGain > 0 {
-		s := "proven gains add up to about " + c.CertifiedWords()
+		gain := c.Rule.MetricScale().Gain(-c.CertifiedGain)
+		sum := c.DescribeOverStart(research.Interval{Mid: gain, Lo: gain, Hi: gain}, c.Rule.Scale)
+
+		s := "proven edit by edit: " + sum
 		if c.Certified > 0 {
-			s = fmt.Sprintf("certified: about %s in %s", c.CertifiedWords(), wording.Count(c.Certified, "certificate"))
+			s = fmt.Sprintf("certified: %s, in %s", sum, wording.Count(c.Certified, "certificate"))
 		}
 
 		parts = append(parts, s)
@@ -83,8 +112,8 @@ func (c *Campaign) Standing() string {
 			"edit")+" kept by a person against the verdict, in no figure but an audit's")
 	}
 
-	if s := c.Rule.DescribeChain(c.Program.Metric, nil); s != "" {
-		parts = append(parts, "provisional: "+s)
+	if s := c.Rule.DescribeChain(c.Program.Metric, c.Outlook(), nil); s != "" {
+		parts = append(parts, "on trial: "+s)
 	}
 
 	return strings.Join(parts, "; ")

@@ -14,7 +14,7 @@ import (
 
 // Notice is one thing that a person wants to know of a campaign that runs
 // without them. Text is one sentence without a full stop, in the words of the
-// verdicts: never two raw numbers of a noisy metric.
+// verdicts.
 type Notice struct {
 	Event      contract.Event     `json:"event"`
 	Seq        uint64             `json:"seq"` // of the record that it follows from, or of the head when it was noticed
@@ -83,8 +83,13 @@ func (n *Notice) describeBest(campaign *Campaign, experiment *Experiment) *Notic
 	n.Event, n.Experiment, n.Hypothesis, n.Gain, n.Scale = contract.EventBest, experiment.N,
 		singleLine(experiment.Hypothesis, 200), judgement.Gain, judgement.Scale
 
-	n.Text = fmt.Sprintf("experiment %d is the new best of %s: %s", experiment.N, campaign.Name,
+	as := "the new best"
+	if judgement.Verdict == research.Provisional {
+		as = "kept as the head"
+	}
+	n.Text = fmt.Sprintf("experiment %d is %s of %s: %s", experiment.N, as, campaign.Name,
 		judgement.Describe(campaign.Program.Metric))
+
 	if judgement.StoppedBy == "one_run" { // a deterministic metric's value is the same however often it is measured
 		n.Value = judgement.Value
 	}
@@ -221,13 +226,11 @@ func (c *Campaign) gainedWords() string {
 		return "; " + s
 	}
 
-	if c.Rule.NoiseKind != research.Deterministic || c.Baseline == nil || c.BaselineClass != c.Class {
-		return ""
+	if s := c.ExactWords(); s != "" {
+		return "; " + s
 	}
 
-	return fmt.Sprintf("; %s %s, %s at the start", c.Program.Metric.Name,
-		wording.FormatValue(c.Rule.Incumbent, c.Program.Metric.Unit), wording.FormatValue(*c.Baseline,
-			c.Program.Metric.Unit))
+	return ""
 }
 
 // singleLine is a text of a program or an agent in one line of at most n characters.

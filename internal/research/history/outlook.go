@@ -20,17 +20,33 @@ const (
 // each took one such run and the campaign's mean time from a verdict to the
 // next proposal; never more than the experiments left.
 func (c *Campaign) Outlook() rules.Outlook {
-	run := 1.
-	if c.Runs > 0 && c.RunSeconds > 0 {
-		run = c.RunSeconds / float64(c.Runs)
+	length := c.MeanRun()
+	run := length
+	if run == 0 {
+		run = 1
 	}
 
 	seconds := c.SecondsLeft()
 	left := int(math.Min(seconds/run, maxRuns))
 	pace := int(math.Min(math.Ceil(seconds/(run+c.Thinking)), maxRuns))
 
-	return rules.Outlook{Budget: c.Runs + left, Left: left,
+	outlook := rules.Outlook{Budget: c.Runs + left, Left: left,
 		Proposals: max(0, min(c.Program.Campaign.Experiments-c.Experiments, pace)), LostTests: c.LostTests}
+	if c.Rule.Version > rules.FirstVersion {
+		outlook.RunSeconds = length
+	}
+
+	return outlook
+}
+
+// MeanRun is the mean length of the campaign's runs in seconds, or of those that its
+// calibration took over from a doctor; 0 while there are none.
+func (c *Campaign) MeanRun() float64 {
+	if c.Runs > 0 && c.RunSeconds > 0 {
+		return c.RunSeconds / float64(c.Runs)
+	}
+
+	return c.DoctorRun
 }
 
 // SecondsLeft is how long runs may still take: a run is only begun when the

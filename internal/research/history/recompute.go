@@ -181,7 +181,9 @@ func (c *replay) checkCalibration(end CalibrationEnd) error {
 			end.Job, end.State.Version, rules.CurrentVersion)
 	}
 
-	derived, err := rules.NewRuleOfVersion(c.program, end.State.Version).Calibrated(job.observations)
+	observations := slices.Concat(end.Doctor.Observations(c.program.Metric), job.observations)
+
+	derived, err := rules.NewRuleOfVersion(c.program, end.State.Version).Calibrated(observations)
 	if err != nil {
 		return fmt.Errorf("derive calibration %s: %w", end.Job, err)
 	}
@@ -327,7 +329,7 @@ func (c *replay) deriveJudgement(job *replayJob, judgement rules.Judgement) (*ru
 	case verdict.StoppedBy != judgement.StoppedBy || !rules.NearlyEqual(verdict.E, judgement.E) ||
 		!sameGain(verdict.Gain, judgement.Gain):
 		return nil,
-			fmt.Errorf("experiment %d is recorded with E = %g and the gain %s (stopped by %s), its runs say %g and %s (%s)",
+			fmt.Errorf("experiment %d is recorded with E = %g and the gain %s (%s), its runs say %g and %s (%s)",
 				judgement.N, judgement.E, jsonText(judgement.Gain), judgement.StoppedBy, verdict.E,
 				jsonText(verdict.Gain), verdict.StoppedBy)
 	case !sameNumber(verdict.Value, judgement.Value):

@@ -183,6 +183,15 @@ type (
 		Machine string          `json:"machine,omitempty"`
 		Facts   json.RawMessage `json:"facts,omitempty"`
 		Changed string          `json:"changed,omitempty"` // since the last calibration, in words
+		// Doctor holds the runs that a `ratchet doctor` had made of the same tree, by the
+		// same contract and on the same machine: they come before the job's own runs, and
+		// cost the campaign nothing. nil, as in older records, for none.
+		Doctor *DoctorRuns `json:"doctor,omitempty"`
+	}
+	// DoctorRuns are runs of a version that no campaign's ledger has.
+	DoctorRuns struct {
+		At   time.Time   `json:"at"` // when the last of them ended
+		Runs []rules.Run `json:"runs"`
 	}
 	// CertificateEnd is the body of certificate.finished. In the same transaction
 	// every experiment of a chain that was rolled back is reverted.

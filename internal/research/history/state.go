@@ -43,12 +43,17 @@ type Campaign struct {
 	Notes     int `json:"notes,omitempty"` // of persons, see Note
 	Saved     int `json:"saved"`
 	// records of other programs' lines; they count for nothing else
-	Imported   int                      `json:"imported,omitempty"`
-	Runs       int                      `json:"runs"`
-	RunSeconds float64                  `json:"run_seconds"`
-	GPUSeconds float64                  `json:"gpu_seconds,omitempty"`
-	Verdicts   map[research.Verdict]int `json:"verdicts"`
-	Kept       int                      `json:"kept"`
+	Imported   int     `json:"imported,omitempty"`
+	Runs       int     `json:"runs"`
+	RunSeconds float64 `json:"run_seconds"`
+	GPUSeconds float64 `json:"gpu_seconds,omitempty"`
+	// of RunSeconds, those of repeated runs; not counted under version 0 of the rule
+	RepeatSeconds float64 `json:"repeat_seconds,omitempty"`
+	// DoctorRun is the mean length in seconds of the runs that the last calibration took
+	// over from a doctor, 0 for none
+	DoctorRun float64                  `json:"doctor_run_s,omitempty"`
+	Verdicts  map[research.Verdict]int `json:"verdicts"`
+	Kept      int                      `json:"kept"`
 	// of the kept ones, those that a person kept against the verdict
 	Overridden int `json:"overridden,omitempty"`
 	Reverted   int `json:"reverted"`

@@ -29,10 +29,7 @@ const (
 	// separation is z(1-keptIdle) + z(1-droppedGain): a fixed number of pairs n
 	// tells effects separation*s/sqrt(n) apart with those errors (Neyman & Pearson
 	// 1933), which is what DetectableGain goes by.
-	separation = 2.054 + 2.576
-	// AblationPairs is the default cap on the pairs of one comparison: it makes
-	// DetectableGain 1.9 standard deviations of a run.
-	AblationPairs   = 12
+	separation      = 2.054 + 2.576
 	largestGroup    = 16  // a gain among many may be cancelled by their losses
 	suspectBelow    = .75 // of DetectableGain: a smaller claim says little
 	gainToKeep      = .98 // of the untrimmed head's
@@ -66,18 +63,17 @@ type Ablation struct {
 	// Least is the gain, on the scale, from which on a change is worth its lines:
 	// half of min_gain, since what a change brings within others is often less.
 	Least float64 `json:"least"`
-	Pairs int     `json:"pairs"` // at most, of one comparison
+	Pairs int     `json:"pairs"`          // at most, of one comparison
+	Zero  float64 `json:"zero,omitempty"` // what stands for 0 on the log scale, see RuleState
 }
 
-// NewAblation is the ablation of a head with these changes by what st knows of
-// the noise. pairs 0 is AblationPairs.
-func NewAblation(program contract.Program, st RuleState, changes []AblationChange, pairs int) Ablation {
-	if pairs == 0 {
-		pairs = AblationPairs
-	}
+func (a Ablation) metricScale() metricScale { return metricScale{a.Scale, a.Better, a.Zero} }
 
+// NewAblation is the ablation of a head with these changes by what st knows of
+// the noise. pairs is the cap on those of a comparison.
+func NewAblation(program contract.Program, st RuleState, changes []AblationChange, pairs int) Ablation {
 	a := Ablation{Changes: changes, NoiseKind: st.NoiseKind, Scale: st.Scale, Better: program.Metric.Better,
-		Pairs: pairs}
+		Pairs: pairs, Zero: st.Zero}
 	a.Least = NewAuto(program).baseRule().minGain(st) / 2
 
 	if a.NoiseKind == research.Deterministic {
@@ -98,7 +94,7 @@ func NewAblation(program contract.Program, st RuleState, changes []AblationChang
 // on the scale of the ablation; 0 for nothing, and for one that a person kept
 // against its verdict.
 func (a Ablation) ClaimedGain(judgement *Judgement, overridden bool) float64 {
-	scale := metricScale{a.Scale, a.Better}
+	scale := a.metricScale()
 
 	switch {
 	case judgement == nil || overridden:

@@ -24,7 +24,7 @@ func (a Ablation) judgeDiffs(diffs []float64, sign, claim float64) (verdict stri
 		return AblationIdle, 0
 	}
 
-	noise := noiseModel{a.S, a.Eps}
+	noise := noiseModel{s: a.S, eps: a.Eps}
 	pays, idle := a.newPayEvidence(a.Least, claim), a.newIdleEvidence(a.DetectableGain())
 
 	for _, d := range diffs {
@@ -102,7 +102,7 @@ func (a Ablation) judgeLoss(diffs []float64) (lost bool, more int) {
 		return diffs[0] > allowed, 0
 	}
 
-	noise := noiseModel{a.S, a.Eps}
+	noise := noiseModel{s: a.S, eps: a.Eps}
 	loss, noLoss := a.newPayEvidence(0, allowed), a.newIdleEvidence(allowed)
 
 	for _, d := range diffs {
@@ -137,11 +137,11 @@ func (a Ablation) gainInterval(diffs []float64, sign float64) *research.Interval
 
 	mid, half := diffs[0], 0.0
 	if a.NoiseKind != research.Deterministic {
-		location, variance := noiseModel{a.S, a.Eps}.estimateLocation(diffs)
+		location, variance := noiseModel{s: a.S, eps: a.Eps}.estimateLocation(diffs)
 		mid, half = location, z95*math.Sqrt(variance)
 	}
 
-	return metricScale{a.Scale, a.Better}.interval(sign*mid, sign*mid-half, sign*mid+half)
+	return a.metricScale().interval(sign*mid, sign*mid-half, sign*mid+half)
 }
 
 // EstimateGain is what the runs of one comparison say of what it leaves out.

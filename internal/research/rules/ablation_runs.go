@@ -29,7 +29,7 @@ type ablationJob struct {
 // NewAblationRuns is empty; st has the guards' values at the campaign's start.
 func NewAblationRuns(a Ablation, p contract.Program, st RuleState) *AblationRuns {
 	return &AblationRuns{program: p, start: st.Start, exact: a.NoiseKind == research.Deterministic, of: a.Of,
-		scale: metricScale{a.Scale, a.Better}}
+		scale: a.metricScale()}
 }
 
 // AddJob folds in a job that has ended; end is nil where it was lost. Jobs of
@@ -91,7 +91,7 @@ func (r *AblationRuns) pairDiffs(obs []Observation) (diffs []float64) {
 
 	for _, observation := range countedRuns(obs) {
 		if observation.Pair == 0 || !observation.Valid || !research.IsFinite(observation.Value) ||
-			r.scale.Name == LogScale && observation.Value <= 0 {
+			!r.scale.fits(observation.Value) {
 			continue
 		}
 

@@ -135,7 +135,7 @@ func TestAblationOfExactMetric(t *testing.T) {
 // noisyAblation is one whose noise is known: 1 % a pair.
 func noisyAblation(claims ...float64) rules.Ablation {
 	a := rules.Ablation{NoiseKind: research.Noisy, Scale: "log", Better: research.Lower, S: .01, Eps: .05,
-		Pairs: rules.AblationPairs}
+		Pairs: rules.SparingAblationPairs}
 	for i, claim := range claims {
 		a.Changes = append(a.Changes, rules.AblationChange{N: i + 1, Claim: claim})
 	}

@@ -16,6 +16,7 @@ const (
 	effectWidth        = .35      // sd of an effect component, as a share of its mean
 	runOutlierWidth    = 7        // scale of a run's outliers, in standard deviations of a run
 	deadWeight         = 1e-12    // below it a cell is dropped
+	fadedWeight        = 1e-7     // the same from the second version on
 )
 
 // farEffects are sizes beyond the top, in units of it; each has farShare of the
@@ -28,10 +29,6 @@ const (
 	farWidth = .6
 	farRun   = .8 // of the top: a run farther off the head's level asks for them
 )
-
-// driftSteps are the hypotheses of drift per run, in standard deviations of a
-// run, and their prior weights.
-var driftSteps = [...]struct{ ratio, weight float64 }{{0, .5}, {.15, .25}, {.6, .25}}
 
 // AutoBelief is what auto believes of one campaign: how noisy a run is, how
 // much the machine drifts, where the head's level is and how large effects
@@ -50,6 +47,8 @@ type AutoBelief struct {
 	Counts   research.Floats `json:"counts"` // closed proposals, by effect component
 	Closed   int             `json:"closed"` // proposals
 	Runs     int             `json:"runs"`   // all that were seen
+	// Speeds is what the second version of the rule believes besides; nil in the first.
+	Speeds *SpeedBelief `json:"speeds,omitempty"`
 }
 
 // effectPrior is a proposal's effect before any run of it: component 0 is
@@ -92,7 +91,11 @@ func newEffectPrior(rope, top float64) effectPrior {
 
 // cell is one noise hypothesis with one effect component: a joint Gaussian of
 // the head's level and the proposal's effect, with its weight.
-type cell struct{ weight, level, effect, varLevel, cov, varEffect, next float64 }
+type cell struct {
+	weight, level, effect, varLevel, cov, varEffect, next float64
+	// slow is by how much a slow run is longer, jointly Gaussian with the others.
+	slow, varSlow, levelSlow, effectSlow float64
+}
 
 // mixture is an AutoBelief at work, with or without an open proposal. It owns
 // its slices.
@@ -100,12 +103,13 @@ type mixture struct {
 	AutoBelief
 	prior        effectPrior
 	sigma, drift []float64 // per hypothesis: standard deviation of a run, of the drift per run
+	hasSpeeds    []bool    // per hypothesis: some runs are slow
 	cells        []cell    // hypothesis by hypothesis, while a proposal is open
 }
 
 // newMixture starts a belief from calibration heights, at least one. Equal runs
-// do not mean no noise: the unit is at least rope/100.
-func newMixture(heights []float64, rope, top float64) *mixture {
+// do not mean no noise: the unit is at least leastUnit.
+func newMixture(heights []float64, rope, top, leastUnit float64, version int) *mixture {
 	squares, n := 0.0, 0
 	for _, d := range successiveDiffs(heights) {
 		squares += d * d
@@ -113,18 +117,27 @@ func newMixture(heights []float64, rope, top float64) *mixture {
 	}
 
 	belief := AutoBelief{
-		Unit:     max(math.Sqrt(squares/float64(2*max(n, 1))), rope/100),
+		Unit:     max(math.Sqrt(squares/float64(2*max(n, 1))), leastUnit),
 		Outliers: autoPseudo * outlierShare,
 		Seen:     autoPseudo,
 		Counts:   make([]float64, len(newEffectPrior(rope, top).mid)),
 	}
 
+	if version > FirstVersion {
+		belief.Speeds = newSpeedBelief(top)
+	}
+
 	mix := belief.toMixture(rope, top)
+	kinds := belief.machineKinds()
+
 	for i, s := range mix.sigma {
-		drift := driftSteps[i%len(driftSteps)]
-		mix.Weights = append(mix.Weights, drift.weight/(2*sigmaSteps+1))
+		mix.Weights = append(mix.Weights, kinds[i%len(kinds)].weight/(2*sigmaSteps+1))
 		mix.Levels = append(mix.Levels, heights[0])
 		mix.Vars = append(mix.Vars, s*s)
+
+		if belief.Speeds != nil {
+			mix.beginSpeeds(i, top)
+		}
 	}
 
 	for _, y := range heights[1:] {
@@ -140,11 +153,16 @@ func (b AutoBelief) toMixture(rope, top float64) *mixture {
 	mix.Weights, mix.Levels = slices.Clone(b.Weights), slices.Clone(b.Levels)
 	mix.Vars, mix.Counts = slices.Clone(b.Vars), slices.Clone(b.Counts)
 
+	if b.Speeds != nil {
+		mix.Speeds = b.Speeds.clone()
+	}
+
 	for i := -sigmaSteps; i <= sigmaSteps; i++ {
 		sigma := b.Unit * math.Pow(sigmaRatio, float64(i))
-		for _, drift := range driftSteps {
+		for _, kind := range b.machineKinds() {
 			mix.sigma = append(mix.sigma, sigma)
-			mix.drift = append(mix.drift, drift.ratio*sigma)
+			mix.drift = append(mix.drift, kind.drift*sigma)
+			mix.hasSpeeds = append(mix.hasSpeeds, kind.hasSpeeds)
 		}
 	}
 
@@ -187,6 +205,10 @@ func (m *mixture) openProposal(far bool) {
 			c := &m.cells[h*n+j]
 			c.weight, c.level, c.effect = weight*share, m.Levels[h], mid
 			c.varLevel, c.varEffect = m.Vars[h], wide*wide
+
+			if m.Speeds != nil {
+				c.slow, c.varSlow = m.Speeds.Slow[h], m.Speeds.SlowVars[h]
+			}
 		}
 	}
 }
@@ -195,6 +217,11 @@ func (m *mixture) openProposal(far bool) {
 // height that is not finite, or so far off that nothing explains it, is ignored.
 func (m *mixture) observe(y float64, candidate bool) {
 	if !research.IsFinite(y) {
+		return
+	}
+
+	if m.Speeds != nil {
+		m.observeSpeeds(y, candidate)
 		return
 	}
 
@@ -310,7 +337,7 @@ func (m *mixture) moments() (o moments) {
 		if c.weight == 0 {
 			continue
 		}
-		s := m.sigma[i/n]
+		s := math.Sqrt(m.sigma[i/n]*m.sigma[i/n] + m.tickVar())
 		o.effect += c.weight * c.effect
 		o.level += c.weight * c.level
 		o.runVar += c.weight * s * s
@@ -388,11 +415,14 @@ func (m *mixture) closeProposal() (adopted *Adoption) {
 		if total == 0 {
 			// The hypothesis stays dead; its numbers weigh nothing, and zeros are stored shorter.
 			adopted.Levels[h], adopted.Vars[h], m.Levels[h], m.Vars[h] = 0, 0, 0, 0
+			m.forgetSpeeds(h)
+
 			continue
 		}
 
 		adopted.Levels[h], adopted.Vars[h] = matchMoments(cells, total, 1)
 		m.Levels[h], m.Vars[h] = matchMoments(cells, total, 0)
+		m.closeSpeeds(h, cells, total)
 	}
 
 	m.Closed++

@@ -1,13 +1,10 @@
 package rules
 
 import (
-	"fmt"
 	"math"
 	"slices"
 
 	"ratchet/internal/research"
-	"ratchet/internal/research/contract"
-	"ratchet/internal/wording"
 )
 
 // Checkpoint is the side of the last certified head, or the campaign's start.
@@ -43,7 +40,11 @@ type Certificate struct {
 	Gain  *research.Interval `json:"gain,omitempty"`
 	Scale string             `json:"scale"`
 	Claim float64            `json:"claim"` // what was believed before, as a gain
-	Pairs int                `json:"pairs"`
+	// Baseline and Value are the medians of both versions' runs, in the metric's unit; nil
+	// without a complete pair, and in older records.
+	Baseline *float64 `json:"baseline,omitempty"`
+	Value    *float64 `json:"value,omitempty"`
+	Pairs    int      `json:"pairs"`
 	// Unequal is how many pairs were made besides that do not count, see Run.Unequal.
 	Unequal int     `json:"unequal_pairs,omitempty"`
 	E       float64 `json:"e"`
@@ -64,12 +65,13 @@ type CertificateStep struct {
 // cancels steady drift over two. obs holds the certificate's runs in order. An
 // invalid run is asked for again; the third ends the certificate as rolled back.
 func (a Auto) NextPair(st RuleState, outlook Outlook, obs []Observation) CertificateStep {
-	if repeat := NextRepeat(st.NoiseKind, obs); repeat != nil {
+	if repeat := st.NextRepeat(obs); repeat != nil {
 		return CertificateStep{Run: repeat}
 	}
 
 	st = st.countLostTests(outlook)
-	pairs, failed := st.sortPairs(ResolveRepeats(obs))
+	most := outlook.mostCertificatePairs()
+	pairs, failed := st.sortPairs(ResolveRepeats(obs), most)
 
 	// A pair that was begun is completed first.
 	if n := len(pairs); failed < maxFailedRun && n > 0 && !pairs[n-1].isComplete() {
@@ -89,17 +91,19 @@ func (a Auto) NextPair(st RuleState, outlook Outlook, obs []Observation) Certifi
 		stoppedBy = "futility"
 	case all.n > 0 && broken != "":
 		stoppedBy, reason = "guard", broken
-	case passed && open == "":
+	case passed && open == "" && !(test.isVague(st.Version) && outlook.Left-len(obs) >= 2):
 		stoppedBy, outcome = "threshold", Certified
 	case isTooUnequal(all.n, test.n):
 		stoppedBy = "unequal"
 	case test.n > 0 && !passed && test.gain < hopeless:
 		stoppedBy = "futility"
-	case all.n < maxCertificatePairs && outlook.Left-len(obs) >= 2:
+	case all.n < most && outlook.Left-len(obs) >= 2:
 		return CertificateStep{Run: checkpointHalf(len(pairs)+1, runPair{})}
+	case passed && open == "":
+		stoppedBy, outcome = "threshold", Certified
 	case passed:
 		stoppedBy, reason = "guard", open
-	case all.n >= maxCertificatePairs:
+	case all.n >= most:
 		stoppedBy = "cap"
 	default:
 		stoppedBy = "budget"
@@ -150,11 +154,12 @@ func checkpointHalf(n int, p runPair) *RunRequest {
 	return request
 }
 
-// sortPairs sorts the runs into pairs, on the scale, and counts those without a place on it.
-func (st RuleState) sortPairs(obs []Observation) (pairs []runPair, failed int) {
+// sortPairs sorts the runs into at most so many pairs, on the scale, and counts those without a
+// place there.
+func (st RuleState) sortPairs(obs []Observation, most int) (pairs []runPair, failed int) {
 	for _, observation := range obs {
 		y, ok := st.height(observation)
-		if !ok || observation.Pair < 1 || observation.Pair > maxCertificatePairs {
+		if !ok || observation.Pair < 1 || observation.Pair > most {
 			failed++
 			continue
 		}
@@ -203,17 +208,45 @@ func (st RuleState) testPairs(pairs []runPair) (all, counted *certificateTest) {
 // certificateTest is a certificate's evidence so far. What it bets with was
 // fixed before the first pair, so that the bets are predictable.
 type certificateTest struct {
-	noise    noiseModel
-	null     float64   // the effect -m of the null's edge
-	effects  []float64 // lower is better
-	bets     []float64 // by effect; only effects below null have any
-	belief   []float64 // by effect, for futility and the estimate
-	need     float64   // log(1/alpha_t)
+	noises   []noiseTest // what the noise of a pair may be
+	null     float64     // the effect -m of the null's edge
+	effects  []float64   // lower is better
+	need     float64     // log(1/alpha_t)
 	n        int
 	evidence float64 // the e-process
 	best     float64 // the largest since the second pair: one pair, however strong, may be one event
 	gain     float64 // P(effect < null)
 }
+
+// noiseTest is the evidence under one noise of a pair.
+type noiseTest struct {
+	noise   noiseModel
+	weight  float64   // in the evidence; the weights sum to 1
+	logNull float64   // log density of the pairs under the null's edge
+	bets    []float64 // by effect; only effects below null have any
+	belief  []float64 // by effect, for futility and the estimate
+}
+
+// possibleNoises are what the noise of a pair may be. The first version takes the fitted one
+// for the true one. From the second on it may be twice as wide, and a machine that seems
+// to have two speeds may have one: the runs that the fit rests on may have met a quieter
+// machine than the pairs do. What the pairs themselves show decides between them.
+func (st RuleState) possibleNoises() []noiseTest {
+	fitted := st.pairNoise(st.Auto.mixture())
+	if st.Version == FirstVersion {
+		return []noiseTest{{noise: fitted, weight: 1}}
+	}
+
+	plain := noiseModel{s: max(fitNoise(st.Residuals, st.rope(0)/100).s, fitted.s), eps: fitted.eps}
+	wide := fitted
+	wide.s *= 2
+
+	return []noiseTest{{noise: fitted, weight: fittedShare}, {noise: wide, weight: (1 - fittedShare) / 2},
+		{noise: plain, weight: (1 - fittedShare) / 2}}
+}
+
+// fittedShare is the share of the fitted noise among those that a pair's may be.
+const fittedShare = .8
 
 // newCertificateTest lays out gains from min(rope, claim/4) to 4 max(claim, rope)
 // in steps of min(24 %, .6 s) but at least 1/400 of the larger: with a coarser or
@@ -221,15 +254,15 @@ type certificateTest struct {
 // around the claim and even in log; the estimate's belief is log-normal and
 // wider, with mirrored losses.
 func (st RuleState) newCertificateTest() *certificateTest {
-	test := &certificateTest{noise: st.pairNoise(st.Auto.mixture()), null: -st.Auto.MinEffect, need: st.logNeed(),
-		evidence: 1}
+	noises := st.possibleNoises()
+	test := &certificateTest{null: -st.Auto.MinEffect, need: st.logNeed(), evidence: 1}
 	rope := st.Auto.Rope
 	claim := max(st.Auto.Claim, rope*1e-3)
 
-	var around, even []float64
+	var around, even, belief []float64
 
 	for size := min(rope, claim/4); size < 4*max(claim, rope); {
-		step := max(min(.24*size, .6*test.noise.s), max(claim, rope)/400)
+		step := max(min(.24*size, .6*noises[0].noise.s), max(claim, rope)/400)
 		z := math.Log(size / claim)
 		test.effects = append(test.effects, -size)
 
@@ -240,24 +273,72 @@ func (st RuleState) newCertificateTest() *certificateTest {
 
 		around = append(around, bettable*math.Exp(-z*z/(2*betSpread*betSpread)))
 		even = append(even, bettable)
-		test.belief = append(test.belief, step/size*math.Exp(-z*z/(2*claimSpread*claimSpread)))
+		belief = append(belief, step/size*math.Exp(-z*z/(2*claimSpread*claimSpread)))
 		size += step
 	}
 
 	normalise(around)
 	normalise(even)
-	normalise(test.belief)
+	normalise(belief)
+
+	var bets []float64
+	near := st.betsNearClaim(test.effects, around, claim)
 
 	for j := range around {
-		test.bets = append(test.bets, betShare*around[j]+(1-betShare)*even[j])
+		bets = append(bets, betShare*(around[j]+near[j])/2+(1-betShare)*even[j])
 		test.effects = append(test.effects, -test.effects[j])
-		test.belief = append(test.belief, lossShare*test.belief[j])
+		belief = append(belief, lossShare*belief[j])
 	}
 
-	test.effects, test.belief = append(test.effects, 0), append(test.belief, lossShare)
+	test.effects, belief = append(test.effects, 0), append(belief, lossShare)
+
+	for k := range noises {
+		noises[k].bets, noises[k].belief = slices.Clone(bets), slices.Clone(belief)
+		for j := range noises[k].belief {
+			noises[k].belief[j] *= noises[k].weight
+		}
+	}
+	test.noises = noises
 
 	return test
 }
+
+// isVague says that a gain is proven and its size not yet known: from the second version
+// on some more pairs are made then, so that what is told is worth knowing.
+func (t *certificateTest) isVague(version int) bool {
+	if version == FirstVersion || t.n >= mostVaguePairs {
+		return false
+	}
+	mid, lo, hi := t.estimate()
+
+	return hi-lo > vagueShare*math.Abs(mid)
+}
+
+const (
+	mostVaguePairs = 12 // pairs from which a certificate's size is left vague
+	vagueShare     = .5 // of a gain, that its interval may be wide
+)
+
+// betsNearClaim are bets as near the claim as the belief is sure of it; from the second
+// version on half of the bets around the claim are laid so.
+func (st RuleState) betsNearClaim(effects, around []float64, claim float64) []float64 {
+	if st.Version == FirstVersion {
+		return around
+	}
+	near := slices.Clone(around)
+	sure := max(leastSpread, min(betSpread, 2*math.Sqrt(st.Auto.ClaimVar)/claim))
+
+	for j := range near {
+		z := math.Log(-effects[j] / claim)
+		near[j] *= math.Exp(z*z/(2*betSpread*betSpread) - z*z/(2*sure*sure))
+	}
+	normalise(near)
+
+	return near
+}
+
+// leastSpread is the least spread of the bets near the claim, in log.
+const leastSpread = .05
 
 // decisiveEvidence is the evidence that counts: what passed, else what there is now.
 func (t *certificateTest) decisiveEvidence() float64 {
@@ -287,50 +368,78 @@ func normalise(weights []float64) {
 // bet folds in one pair's difference d, head minus checkpoint: a mixture of
 // likelihood ratios against the edge of the null, E = sum_j b_j prod f(d;
 // delta_j)/f(d; -m), an e-process (Ville 1939; Robbins 1970), so that
-// P(sup E >= 1/alpha) <= alpha under the null. A difference that no density
-// can weigh says nothing.
+// P(sup E >= 1/alpha) <= alpha under the null. Where several noises are possible, gain and
+// null are each averaged over them by their weights (a mixture, Robbins 1970): the promise
+// then holds on the average of the noises, and under any one of them up to its weight. A
+// difference that no density can weigh says nothing.
 func (t *certificateTest) bet(d float64) {
 	t.n++
 
-	null := t.noise.density(d, t.null)
-	if !(null > 0) || !research.IsFinite(null) {
-		return
-	}
-
-	evidence, gain, total := 0.0, 0.0, 0.0
-
-	for j, effect := range t.effects {
-		density := t.noise.density(d, effect)
-
-		t.belief[j] *= density
-		total += t.belief[j]
-		if effect < t.null {
-			gain += t.belief[j]
-		}
-
-		// Only the gains, which come first, have bets.
-		if j < len(t.bets) {
-			t.bets[j] *= density / null
-			evidence += t.bets[j]
+	for k := range t.noises {
+		null := t.noises[k].noise.density(d, t.null)
+		if !(null > 0) || !research.IsFinite(null) {
+			return
 		}
 	}
 
+	bestNull, evidence, gain, total := math.Inf(-1), 0.0, 0.0, 0.0
+
+	for k := range t.noises {
+		under := &t.noises[k]
+		null := under.noise.density(d, t.null)
+		under.logNull += math.Log(null)
+		bestNull = max(bestNull, under.logNull)
+
+		for j, effect := range t.effects {
+			density := under.noise.density(d, effect)
+
+			under.belief[j] *= density
+			total += under.belief[j]
+			if effect < t.null {
+				gain += under.belief[j]
+			}
+
+			// Only the gains, which come first, have bets.
+			if j < len(under.bets) {
+				under.bets[j] *= density / null
+			}
+		}
+	}
+
+	nulls := 0.0
+
+	for k := range t.noises {
+		under := &t.noises[k]
+		share := under.weight * math.Exp(under.logNull-bestNull)
+		nulls += share
+
+		for _, bet := range under.bets {
+			evidence += share * bet
+		}
+
+		for j := range under.belief {
+			under.belief[j] /= total
+		}
+	}
+
+	evidence /= nulls
 	t.evidence, t.gain = evidence, gain/total
 	if t.n >= leastPairs {
 		t.best = max(t.best, evidence)
-	}
-
-	for j := range t.belief {
-		t.belief[j] /= total
 	}
 }
 
 // estimate is the posterior mean of the effect with its 90 % credible interval.
 func (t *certificateTest) estimate() (mean, lo, hi float64) {
 	order := make([]int, len(t.effects))
+	belief := make([]float64, len(t.effects)) // whatever the noise is
+
 	for j := range order {
 		order[j] = j
-		mean += t.belief[j] * t.effects[j]
+		for _, under := range t.noises {
+			belief[j] += under.belief[j]
+		}
+		mean += belief[j] * t.effects[j]
 	}
 
 	slices.SortFunc(order, func(i, j int) int {
@@ -345,7 +454,7 @@ func (t *certificateTest) estimate() (mean, lo, hi float64) {
 	lo, hi = math.NaN(), math.NaN()
 
 	for _, j := range order {
-		below += t.belief[j]
+		below += belief[j]
 
 		if math.IsNaN(lo) && below >= .05 {
 			lo = t.effects[j]
@@ -381,7 +490,7 @@ func (a Auto) CloseCertificate(st RuleState, o Outlook, obs []Observation, c Cer
 	st = st.countLostTests(o)
 	_, late := a.spareRuns(st, o)
 	settled := ResolveRepeats(obs)
-	pairs, _ := st.sortPairs(settled)
+	pairs, _ := st.sortPairs(settled, o.mostCertificatePairs())
 	belief := st.Auto.mixture()
 
 	if c.Outcome == Certified {
@@ -426,26 +535,4 @@ func (a Auto) CloseCertificate(st RuleState, o Outlook, obs []Observation, c Cer
 	}
 
 	return st
-}
-
-// Describe is the certificate in one line for m's readers.
-func (c Certificate) Describe(m contract.Metric) string {
-	w := formatter{Judgement{Scale: c.Scale, Gain: c.Gain}, m.Unit}
-
-	head := "certified"
-	if c.Outcome == RolledBack {
-		head = fmt.Sprintf("rolled back (stopped by %s)", c.StoppedBy)
-	}
-
-	if c.Reason != "" {
-		head += ": " + c.Reason
-	}
-
-	if c.Gain == nil {
-		return fmt.Sprintf("%s: chain of %s, nothing was measured", head, wording.Count(c.Edits, "edit"))
-	}
-
-	return fmt.Sprintf("%s: chain of %s, %s %s, %s, E = %s against %s needed", head, wording.Count(c.Edits, "edit"),
-		w.amount(c.Gain.Mid), w.interval(), wording.Count(c.Pairs, "pair"), wording.FormatEvidence(c.E),
-		wording.FormatEvidence(c.Need))
 }

@@ -31,7 +31,7 @@ func goldenText(t *testing.T, rule rules.Auto) string {
 			j := b.Try(effect)
 			fmt.Fprintf(&out, "%d.%d %s %s runs %d gain %.6g..%.6g noise %.6g price %.6g claim %.6g sd %.6g pairs %d\n",
 				round, i, j.Verdict, j.StoppedBy, j.Runs, j.Gain.Lo, j.Gain.Hi, j.Noise, b.State.Auto.Price,
-				b.State.Auto.Claim, math.Sqrt(b.State.Auto.ClaimVar), b.State.ReservePairs())
+				b.State.Auto.Claim, math.Sqrt(b.State.Auto.ClaimVar), b.State.ReservePairs(b.Outlook))
 		}
 		obs, c := b.Certify()
 		b.CloseCertificate(obs, c)

@@ -17,7 +17,7 @@ const (
 // every proposal still expected may have as many looks as one can, a run costs
 // next to nothing.
 func (a Auto) lookPrice(st RuleState, o Outlook, prior effectPrior) float64 {
-	if a.runsPerProposal(st, o) >= maxLooks {
+	if a.runsPerProposal(st, o) >= sparingLooks {
 		return priceIdle * st.Auto.Rope
 	}
 

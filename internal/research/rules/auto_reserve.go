@@ -7,13 +7,15 @@ import (
 )
 
 const (
-	maxCertificatePairs = 60   // of one certificate, at most
-	reserveSlack        = 1.25 // evidence kept back, in units of the expected need
-	reserveShare        = .2   // of the budget, at most
-	reserveLeast        = 4    // runs
-	reserveRisk         = .015 // chance that the pairs kept back hold too few clean ones
-	maxPairOutliers     = .30
-	trustedResiduals    = 30 // from which the pair noise rests on residuals alone
+	reserveSlack     = 1.25 // evidence kept back, in units of the expected need, in the first version
+	firstReserve     = .2   // of the budget, at most, in the first version
+	reserveShare     = .25  // of the budget, at most
+	reserveLeast     = 4    // runs
+	betsCost         = 1.5  // of the log of the evidence, since bets are spread around the claim
+	reserveCare      = 1.0  // standard deviations of the evidence that may be missing
+	reserveRisk      = .015 // chance that the pairs kept back hold too few clean ones
+	maxPairOutliers  = .30
+	trustedResiduals = 30 // from which the pair noise rests on residuals alone
 )
 
 // AutoAlpha is the level of the campaign's t-th certificate of the head
@@ -35,6 +37,10 @@ func (st RuleState) logNeed() float64 {
 // A pair has the outliers of two runs.
 func (st RuleState) pairNoise(mix *mixture) noiseModel {
 	pair := noiseModel{s: st.S}
+	if mix.Speeds != nil {
+		pair = mix.pairSpeeds().fit(st.Residuals, st.Auto.Rope/100)
+	}
+
 	if n := float64(len(st.Residuals)); n < trustedResiduals {
 		run, drift := mix.noiseVariances()
 		pair.s = max(pair.s, math.Sqrt(2*run+drift)*(1+1/math.Sqrt(2*max(n, 1))))
@@ -47,30 +53,34 @@ func (st RuleState) pairNoise(mix *mixture) noiseModel {
 // ReservePairs is the number of pairs to keep back for a certificate of
 // the claim: what the evidence is expected to need (a normal likelihood ratio
 // grows by claim^2 / 2s^2 a pair, Wald 1945), with slack, and enough more that
-// spoiled pairs can be repeated. Without a claim it is the cap of 60.
-func (st RuleState) ReservePairs() int {
-	claim := st.Auto.Claim
+// spoiled pairs can be repeated. Without a claim it is the cap.
+func (st RuleState) ReservePairs(outlook Outlook) int {
+	claim, most := st.Auto.Claim, outlook.mostCertificatePairs()
 	if !(claim > 0) {
-		return maxCertificatePairs
+		return most
 	}
 
 	belief := st.Auto.mixture()
 	pair := st.pairNoise(belief)
 
+	if st.Version > FirstVersion {
+		return max(pair.leastPairsKept(), pair.pairsFor(claim, st.logNeed()+betsCost, most))
+	}
+
 	clean := max(2, math.Ceil(reserveSlack*(st.logNeed()+1.5)*2*pair.s*pair.s/(claim*claim)))
-	if !(clean < maxCertificatePairs) {
-		return maxCertificatePairs
+	if !(clean < float64(most)) {
+		return most
 	}
 
 	// An outlier, of scale 5s, spoils a pair only if it is larger than half the claim.
 	spoiled := min(maxPairOutliers, 2*belief.outlierShare()) * 2 / math.Pi * math.Atan(10*pair.s/claim)
-	for n := int(clean); n < maxCertificatePairs; n++ {
+	for n := int(clean); n < most; n++ {
 		if chanceFewerClean(int(clean), n, spoiled) < reserveRisk {
 			return n
 		}
 	}
 
-	return maxCertificatePairs
+	return most
 }
 
 // chanceFewerClean is P(fewer than k of n pairs are clean), each spoiled with chance p < 1.
@@ -94,8 +104,8 @@ func (a Auto) spareRuns(st RuleState, outlook Outlook) (left int, late bool) {
 	}
 
 	if !st.Auto.Late {
-		most := max(reserveLeast, int(reserveShare*float64(outlook.Budget)))
-		left = outlook.Left - min(2*st.ReservePairs(), most)
+		most := max(reserveLeast, int(st.reserveShare()*float64(outlook.Budget)))
+		left = outlook.Left - min(2*st.ReservePairs(outlook), most)
 	}
 
 	if left < 1 {
@@ -103,6 +113,15 @@ func (a Auto) spareRuns(st RuleState, outlook Outlook) (left int, late bool) {
 	}
 
 	return left, false
+}
+
+// reserveShare is the share of the budget that is kept back at most.
+func (st RuleState) reserveShare() float64 {
+	if st.Version == FirstVersion {
+		return firstReserve
+	}
+
+	return reserveShare
 }
 
 // Plan is what a campaign does next.

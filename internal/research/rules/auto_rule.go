@@ -84,29 +84,19 @@ type Adoption struct {
 	Vars   research.Floats `json:"vars"`
 }
 
-const autoCalibration = 3 // runs that start auto's belief
+// keepShare is KeepBar's default from the second version on: keeping what is expected to
+// gain less carries more riders than it gains (docs/evidence.md has the curve).
+const keepShare = .2
 
 // baseRule calibrates, and decides deterministic metrics.
 func (a Auto) baseRule() baseRule { return baseRule{a.Metric, a.Guards, a.Version} }
 
 // Calibrate names the next run of the start version, or nil when obs is
 // enough: two for a metric declared deterministic that are equal, else three
-// after a discarded warm-up. An invalid run ends it.
+// after a discarded warm-up, more where runs are short, one where they are long. An
+// invalid run ends it.
 func (a Auto) Calibrate(obs []Observation) *RunRequest {
-	want := a.baseRule().Calibrate(obs)
-	counted := 0
-
-	for _, o := range obs {
-		if !o.WarmUp {
-			counted++
-		}
-	}
-
-	if want != nil && counted >= autoCalibration {
-		return nil
-	}
-
-	return want
+	return a.baseRule().Calibrate(obs, noiseRuns{least: autoCalibration, isShortened: true})
 }
 
 // Calibrated folds a finished calibration into the first state. Its errors
@@ -121,12 +111,12 @@ func (a Auto) Calibrated(obs []Observation) (RuleState, error) {
 		return RuleState{}, unfinishedError(values)
 	}
 
-	st := a.baseRule().newState(counted, values, SearchAuto)
+	st := a.baseRule().newState(obs, counted, values, SearchAuto)
 	if st.NoiseKind == research.Deterministic {
 		return st, nil
 	}
 
-	return a.noisy(st, values), nil
+	return a.noisy(st, noiseValues(a.Version, obs, values)), nil
 }
 
 // noisy starts the belief of a metric known to be noisy from runs of one version.
@@ -143,8 +133,44 @@ func (a Auto) noisy(st RuleState, values []float64) RuleState {
 	}
 
 	auto.Top = autoTop(st.Scale, auto.Rope)
-	auto.Belief = newMixture(st.heights(values), auto.Rope, auto.Top).AutoBelief
+	auto.Belief = newMixture(st.heights(values), auto.Rope, auto.Top,
+		st.leastRunNoise(auto.Rope, values), st.Version).AutoBelief
 	st.Auto = &auto
+
+	return st
+}
+
+// leastRunNoise is the smallest standard deviation of a run that a belief begins around.
+// Calibration runs that happen to be equal, as a coarse clock makes them, do not mean
+// that there is no noise.
+func (s RuleState) leastRunNoise(rope float64, values []float64) float64 {
+	if s.Version == FirstVersion {
+		return rope / 100
+	}
+
+	least := max(rope/2, s.leastPairNoise(successiveDiffs(s.heights(values)))/math.Sqrt2)
+	if s.isNoiseUnknown() { // two runs may be close by chance
+		least = max(least, rope)
+	}
+
+	return least
+}
+
+// demote is a deterministic state whose incumbent gave these values, as a noisy one:
+// all that was kept on single runs is one chain that claims the difference.
+func (a Auto) demote(st RuleState, values []float64) RuleState {
+	was := st.Values
+
+	st = st.demote(values)
+	if !st.fitsScale(was) {
+		return st
+	}
+
+	st = a.noisy(st, values)
+	scale := st.MetricScale()
+	st.Auto.Chain = st.OneRun
+	st.Auto.Claim = scale.Height(was[0]) - scale.Height(st.Incumbent)
+	st.Auto.Gained = st.Auto.Claim
 
 	return st
 }
@@ -166,6 +192,10 @@ func autoTop(scale string, rope float64) float64 {
 func (a Auto) keepBar(st RuleState) float64 {
 	if a.KeepBar > 0 {
 		return a.KeepBar * st.Auto.Rope
+	}
+
+	if st.Version > FirstVersion {
+		return keepShare * st.Auto.Rope
 	}
 
 	return .05 * st.Auto.Rope

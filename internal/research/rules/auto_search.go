@@ -7,12 +7,14 @@ import (
 )
 
 const (
-	maxLooks  = 24  // runs of one experiment, of the candidate and of the head
 	worthless = .90 // P(|effect| < rope) from which two looks say equivalent
 	// A shorter edit is equivalent when P(effect > rope) is below simplerLoss
 	// after two looks or more; it gets simplerLooks at most for that alone.
 	simplerLoss  = .05
 	simplerLooks = 4
+	largeEffect  = 3.0 // standard deviations of a run from which a gain is not believed before the head was run beside it
+	quietRun     = 20. // ropes: a standard deviation of a run below it is quiet
+	keepSD       = .11 // of the effect's standard deviation, that an expected gain must exceed
 )
 
 // Next names the experiment's next run (the candidate, or the head again to
@@ -20,12 +22,16 @@ const (
 // means that the expected gain is worth adopting the edit; nothing is proven
 // by it. Deterministic metrics are judged by one run.
 func (a Auto) Next(st RuleState, outlook Outlook, obs []Observation) Step {
+	if values := st.seenIncumbents(obs); values != nil {
+		st = a.demote(st, values)
+	}
+
 	if j := a.baseRule().judgeInvalid(st, obs); j != nil {
 		return conclude(j, st, obs)
 	}
 
 	if st.NoiseKind == research.Deterministic {
-		return a.baseRule().judgeExact(st, obs)
+		return a.baseRule().nextExact(st, obs)
 	}
 
 	runCandidate := Step{Run: &RunRequest{Side: Candidate, Role: research.Screen}}
@@ -40,11 +46,13 @@ func (a Auto) Next(st RuleState, outlook Outlook, obs []Observation) Step {
 
 	stoppedBy := ""
 	switch {
+	case tooDear && len(obs) < left && a.mustLookAtHead(st, belief.moments(), obs):
+		return Step{Run: &RunRequest{Side: Incumbent, Role: research.Anchor}}
 	case tooDear && len(obs) < left && outlook.Shorter && a.canBeSimpler(st, belief, obs):
 		return runCandidate
 	case tooDear:
 		stoppedBy = "price"
-	case len(obs) >= maxLooks:
+	case len(obs) >= outlook.mostLooks():
 		stoppedBy = "looks"
 	case len(obs) >= left:
 		stoppedBy = "budget"
@@ -68,6 +76,30 @@ func (a Auto) canBeSimpler(st RuleState, belief *mixture, obs []Observation) boo
 	}
 
 	return loss < .5 && looks < simplerLooks && (looks < 2 || loss >= simplerLoss)
+}
+
+// mustLookAtHead says whether the head is to be run beside the candidate before an edit is
+// kept: for a gain that is large against the noise, since the level may have jumped, and
+// where runs are so quiet that one tells much, since a trend passes for a gain.
+func (a Auto) mustLookAtHead(st RuleState, now moments, obs []Observation) bool {
+	if st.Version == FirstVersion || len(st.heightsOf(obs, Incumbent)) > 0 {
+		return false
+	}
+
+	runSD := math.Sqrt(now.runVar)
+
+	return a.isWorthKeeping(st, now) && (runSD < quietRun*st.Auto.Rope || now.effect < -largeEffect*runSD)
+}
+
+// isWorthKeeping says whether the expected gain is enough to adopt the edit: above the
+// bar, and not all of it what the noise would show of no gain at all.
+func (a Auto) isWorthKeeping(st RuleState, now moments) bool {
+	bar := a.keepBar(st)
+	if st.Version > FirstVersion {
+		bar = max(bar, keepSD*math.Sqrt(now.varEffect))
+	}
+
+	return now.effect < -bar
 }
 
 // openBelief is the belief with the experiment open and its usable runs observed.
@@ -141,12 +173,12 @@ func (a Auto) judgeBelief(
 
 	scale := st.MetricScale()
 	value, base := scale.value(median(candidates)), scale.value(now.level)
-	half := z95 * math.Sqrt(now.varEffect)
+	lo, hi := belief.statedInterval(st.Version)
 	runSD := math.Sqrt(now.runVar)
 
 	judgement := &Judgement{
 		Verdict: research.Inconclusive, StoppedBy: stoppedBy, Scale: st.Scale, Value: &value, Baseline: &base,
-		Gain:       scale.interval(now.effect, now.effect-half, now.effect+half),
+		Gain:       scale.interval(now.effect, lo, hi),
 		Noise:      scale.Gain(-runSD),
 		Detectable: scale.Gain(-2 * runSD / math.Sqrt(float64(len(candidates)))),
 		Claim:      &Claim{-now.effect, now.varEffect},
@@ -159,9 +191,9 @@ func (a Auto) judgeBelief(
 	}
 
 	switch {
-	case now.effect < -a.keepBar(st):
+	case a.isWorthKeeping(st, now):
 		judgement.Verdict = research.Provisional
-	case loss >= lossAbove && gain < loss:
+	case loss >= lossAbove && gain < loss && st.canCallLoss(obs):
 		judgement.Verdict = research.Regressed
 	case len(candidates) >= 2 && equivalent:
 		judgement.Verdict = research.Equivalent
@@ -171,15 +203,35 @@ func (a Auto) judgeBelief(
 		a.baseRule().checkGrowth(st, obs, judgement)
 	}
 
+	if st.Version > FirstVersion && len(obs) < 2 {
+		judgement.Gain = nil // one look claims nothing
+	}
+
 	return judgement
+}
+
+// canCallLoss says whether enough was seen to call an edit worse: from the second version
+// on two looks at it and one at the incumbent beside it, whose medians say the same.
+func (st RuleState) canCallLoss(obs []Observation) bool {
+	if st.Version == FirstVersion {
+		return true
+	}
+	candidates, incumbents := st.candidateHeights(obs), st.heightsOf(obs, Incumbent)
+
+	return len(candidates) >= 2 && len(incumbents) >= 1 && median(candidates) > median(incumbents)
 }
 
 // candidateHeights are the candidate's usable runs, on the scale.
 func (st RuleState) candidateHeights(obs []Observation) []float64 {
+	return st.heightsOf(obs, Candidate)
+}
+
+// heightsOf are that side's usable runs, on the scale.
+func (st RuleState) heightsOf(obs []Observation, side Side) []float64 {
 	var heights []float64
 
 	for _, o := range obs {
-		if y, ok := st.height(o); ok && o.Side == Candidate {
+		if y, ok := st.height(o); ok && o.Side == side {
 			heights = append(heights, y)
 		}
 	}
@@ -191,6 +243,10 @@ func (st RuleState) candidateHeights(obs []Observation) []float64 {
 // an edit that was dropped; IfKept has what keeping it changes (see AfterKeep). An
 // invalid experiment teaches nothing and spends no share of the prior.
 func (a Auto) Close(st RuleState, outlook Outlook, obs []Observation, judgement Judgement) RuleState {
+	if values := st.seenIncumbents(obs); values != nil {
+		st = a.demote(st, values)
+	}
+
 	if st.NoiseKind != research.Noisy {
 		return st
 	}

@@ -12,7 +12,6 @@ import (
 const (
 	quickCalibration = 2 // equal runs that confirm a declared deterministic metric
 	trialCalibration = 3 // bit-equal runs that let auto infer one
-	fullCalibration  = 8 // runs that learn a noisy metric
 )
 
 // baseRule is what both forms of the rule share: the calibration, the judgement
@@ -25,9 +24,9 @@ type baseRule struct {
 
 // Calibrate names the next run of the start version, nil when obs is enough: a
 // metric declared deterministic needs no warm-up and two equal runs; one left to
-// auto three bit-equal runs after a discarded warm-up; any other eight. An invalid
-// run ends it.
-func (r baseRule) Calibrate(obs []Observation) *RunRequest {
+// auto three bit-equal runs after a discarded warm-up; any other as many as noise says. An
+// invalid run ends it.
+func (r baseRule) Calibrate(obs []Observation, noise noiseRuns) *RunRequest {
 	request := &RunRequest{Side: Incumbent, Role: research.Calibrate}
 	if len(obs) == 0 && r.metric.Noise != research.Deterministic {
 		request.WarmUp = true
@@ -45,14 +44,15 @@ func (r baseRule) Calibrate(obs []Observation) *RunRequest {
 		}
 	}
 
-	if r.isCalibrated(values) {
+	if r.isExact(obs, values) || !r.mayBeExact(obs) && noise.areEnough(r.version, obs) {
 		return nil
 	}
 
 	return request
 }
 
-// neededEqualRuns is how many equal runs make the metric deterministic, 0 if none do.
+// neededEqualRuns is how many equal runs make the metric deterministic, 0 if none do;
+// for auto it is that of the rule's first version, see equalRunsNeeded.
 func (r baseRule) neededEqualRuns() int {
 	switch r.metric.Noise {
 	case research.Deterministic:
@@ -64,30 +64,34 @@ func (r baseRule) neededEqualRuns() int {
 	return trialCalibration
 }
 
-// isCalibrated says whether the values are enough, of either kind of noise.
-func (r baseRule) isCalibrated(values []float64) bool {
-	return len(values) >= fullCalibration || r.isExact(values)
-}
+// isExact says whether the runs make the metric deterministic; values are of those
+// that count.
+func (r baseRule) isExact(obs []Observation, values []float64) bool {
+	if r.infersNoise() {
+		return r.isExactAuto(obs)
+	}
 
-// isExact says whether the values make the metric deterministic.
-func (r baseRule) isExact(values []float64) bool {
 	needed := r.neededEqualRuns()
 
 	return needed > 0 && len(values) >= needed && allEqual(values[:needed])
 }
 
 // newState is the state that a finished calibration gives, of either class.
-func (r baseRule) newState(counted []Observation, values []float64, sequence string) RuleState {
+// obs are all its runs, the warm-up included.
+func (r baseRule) newState(obs, counted []Observation, values []float64, sequence string) RuleState {
 	st := RuleState{
-		Version: r.version, Scale: scaleOf(values), Better: r.metric.Better, Values: values, Incumbent: median(values),
-		TestCount: TestCount{Sequence: sequence}, Start: r.guardMedians(counted), Guards: r.newGuardStates(counted),
+		Version: r.version, Scale: r.chooseScale(counted, values), Better: r.metric.Better, Values: values,
+		Incumbent: median(values), TestCount: TestCount{Sequence: sequence}, Start: r.guardMedians(counted),
+		Guards: r.newGuardStates(counted),
 	}
-	if r.isExact(values) {
+	st = r.learnNumber(st, counted)
+
+	if r.isExact(obs, values) {
 		st.NoiseKind = research.Deterministic
 		return st
 	}
 
-	return r.noisyState(st)
+	return r.noisyState(st, noiseValues(r.version, obs, values))
 }
 
 // countedRuns are a calibration's runs that count, and their values; the warm-up does not.
@@ -96,6 +100,10 @@ func (r baseRule) countedRuns(obs []Observation) (counted []Observation, values 
 		if why := r.unusableReason(observation); why != "" {
 			return nil, nil, research.Errorf(research.CodeProgram,
 				"make the program's command print its metric on the unchanged version, then start again", "%s", why)
+		}
+
+		if err := requireScale(r.metric, observation.Value); err != nil {
+			return nil, nil, err
 		}
 
 		if !observation.WarmUp {
@@ -112,16 +120,21 @@ func unfinishedError(values []float64) error {
 		"a calibration of %d runs is not enough", len(values))
 }
 
-// noisyState is st with the noise and the level that its calibration showed.
-func (r baseRule) noisyState(st RuleState) RuleState {
+// noisyState is st with the level that its calibration showed, and the noise that the
+// values of noise show.
+func (r baseRule) noisyState(st RuleState, noise []float64) RuleState {
 	st.NoiseKind = research.Noisy
 	if r.metric.Noise == research.Deterministic {
 		st.Demoted = true
 		st.Note = "the metric was declared deterministic, but runs of one version differed: it counts as noisy"
 	}
 
+	if st.isNoiseUnknown() && st.Note == "" {
+		st.Note = st.DescribeUnknownNoise()
+	}
+
 	heights := st.heights(st.Values)
-	st = st.learnNoise(successiveDiffs(heights))
+	st = st.learnNoise(successiveDiffs(st.heights(noise)))
 	st.Level = median(heights)
 	st.LevelVar = medianEff * medianEff * st.S * st.S / 2 / float64(len(heights))
 
@@ -161,14 +174,57 @@ func (r baseRule) hasDefaultMinGain() bool {
 		Relative: true}
 }
 
-// judgeExact asks for the one run of a deterministic metric, or judges by it:
-// better by more than min_gain is improved, within it equivalent, else regressed.
-func (r baseRule) judgeExact(st RuleState, obs []Observation) Step {
-	if len(obs) == 0 {
+// A deterministic metric is decided by one run of the candidate, with one exception:
+// before an edit is improved it is run once more, since the edit itself can make the
+// number random, and be lucky once. Where the two differ, the incumbent is run too: if it
+// gives its value again, the candidate is what is random, and is invalid; if it does not,
+// the metric was never deterministic, and is noisy from then on (AfterRepeats).
+
+// nextExact asks for a run of a deterministic metric, or judges by what there is. A
+// state whose incumbent has been seen to differ is not for it: see seenIncumbents.
+func (r baseRule) nextExact(st RuleState, obs []Observation) Step {
+	candidates := runsOfSide(obs, Candidate)
+	if len(candidates) == 0 {
 		return Step{Run: &RunRequest{Side: Candidate, Role: research.Screen}}
 	}
 
-	base, value := st.Incumbent, obs[len(obs)-1].Value
+	judgement := r.compareExactly(st, candidates[len(candidates)-1].Value)
+
+	if st.Version != FirstVersion {
+		isFirst := len(candidates) == 1
+
+		switch {
+		case isFirst && judgement.Verdict == research.Improved:
+			return Step{Run: &RunRequest{Side: Candidate, Role: research.Screen}}
+		case !isFirst && candidates[0].Value != candidates[1].Value:
+			if len(candidates) == len(obs) {
+				return Step{Run: &RunRequest{Side: Incumbent, Role: research.Anchor}}
+			}
+
+			return conclude(newInvalid(r.describeRandom(st, candidates)), st, obs)
+		}
+	}
+
+	if judgement.Verdict != research.Regressed {
+		r.checkGrowth(st, obs, judgement)
+	}
+
+	return conclude(judgement, st, obs)
+}
+
+// describeRandom says that the candidate, and not the incumbent, gave two values.
+func (r baseRule) describeRandom(st RuleState, candidates []Observation) string {
+	format := func(v float64) string { return wording.FormatValue(v, r.metric.Unit) }
+
+	return fmt.Sprintf("two runs of the edit gave %s as %s and %s, and the incumbent gave %s again: the edit makes "+
+		"the number random; make it repeatable, or let a person set metric.noise: noisy", r.metric.Name,
+		format(candidates[0].Value), format(candidates[1].Value), format(st.Incumbent))
+}
+
+// compareExactly judges a value of a deterministic metric: better by more than min_gain
+// is improved, within it equivalent, else regressed.
+func (r baseRule) compareExactly(st RuleState, value float64) *Judgement {
+	base := st.Incumbent
 
 	gain := base - value
 	if r.metric.Better == research.Higher {
@@ -187,18 +243,38 @@ func (r baseRule) judgeExact(st RuleState, obs []Observation) Step {
 		judgement.Verdict = research.Regressed
 	}
 
-	if st.Scale == LogScale && base > 0 {
+	switch {
+	case st.Scale == LogScale && base > 0:
 		judgement.Scale = LogScale
 		gain /= base
+	case st.Scale == research.CountScale || st.Scale == research.ShareScale:
+		judgement.Scale = st.Scale
 	}
 
 	judgement.Gain = &research.Interval{Mid: gain, Lo: gain, Hi: gain}
 
-	if judgement.Verdict != research.Regressed {
-		r.checkGrowth(st, obs, judgement)
+	return judgement
+}
+
+// seenIncumbents are the values of the incumbent that an experiment of a deterministic
+// metric has shown, the known one first, where they differ; nil where they do not.
+func (s RuleState) seenIncumbents(obs []Observation) []float64 {
+	if s.Version == FirstVersion || s.NoiseKind != research.Deterministic {
+		return nil
 	}
 
-	return conclude(judgement, st, obs)
+	values := []float64{s.Incumbent}
+	for _, observation := range runsOfSide(obs, Incumbent) {
+		if observation.Valid {
+			values = append(values, observation.Value)
+		}
+	}
+
+	if allEqual(values) || !s.fitsScale(values) {
+		return nil
+	}
+
+	return values
 }
 
 // conclude is the step that ends with j, or with invalid when one of its
@@ -206,6 +282,7 @@ func (r baseRule) judgeExact(st RuleState, obs []Observation) Step {
 func conclude(judgement *Judgement, st RuleState, obs []Observation) Step {
 	judgement = requireFinite(judgement)
 	judgement.Runs, judgement.State = len(obs), st
+	judgement.countRuns(st, obs)
 
 	return Step{Done: judgement}
 }
@@ -238,7 +315,8 @@ func (r baseRule) judgeInvalid(st RuleState, obs []Observation) *Judgement {
 	for _, observation := range obs {
 		why := r.unusableReason(observation)
 		if why == "" && isNoisy && !st.fitsScale([]float64{observation.Value}) {
-			why = fmt.Sprintf("the value %s is not positive, and the calibration's were: they are compared by ratio",
+			why = fmt.Sprintf("the value %s is not positive, and the calibration's were: they are compared by ratio; if "+
+				"it may be so without a fault, a person can set metric.scale: linear, count or share",
 				wording.FormatValue(observation.Value, r.metric.Unit))
 		}
 

@@ -62,8 +62,9 @@ type preset struct {
 }
 
 // choosePreset goes by the runs that each proposal can have: from 5 on cheap, from
-// 2 on the middle one, else costly. Unknown proposals are unlimited ones. Without
-// assumptions a test has at least as many pairs as a proof with one lost pair needs.
+// 2 on the middle one, else costly. Unknown proposals are unlimited ones. Where runs are
+// short, a test may have more pairs than the preset says. Without assumptions it has at
+// least as many as a proof with one lost pair needs.
 func (c Certify) choosePreset(outlook Outlook) preset {
 	p := preset{.30, 12}
 
@@ -78,6 +79,11 @@ func (c Certify) choosePreset(outlook Outlook) preset {
 		}
 	}
 
+	p.pairs = outlook.mostPairs(p.pairs)
+	if outlook.runsOfExperiment() >= patientRuns {
+		p.drop = .02
+	}
+
 	if c.Assumptions == contract.AssumeNone {
 		p.pairs = max(p.pairs, signPairs)
 	}
@@ -87,8 +93,11 @@ func (c Certify) choosePreset(outlook Outlook) preset {
 
 // Calibrate names the next run of the start version, or nil when obs is
 // enough: two for a metric declared deterministic that are equal, three
-// bit-equal ones where noise is auto, else eight after a discarded warm-up.
-func (c Certify) Calibrate(obs []Observation) *RunRequest { return c.baseRule().Calibrate(obs) }
+// bit-equal ones where noise is auto, else eight after a discarded warm-up, and more
+// where runs are short: every proof rests on the noise.
+func (c Certify) Calibrate(obs []Observation) *RunRequest {
+	return c.baseRule().Calibrate(obs, noiseRuns{least: fullCalibration})
+}
 
 // Calibrated learns the class, the scale, the noise and the level. Its error
 // has the invalid run's reason as its sentence.
@@ -97,15 +106,19 @@ func (c Certify) Calibrated(obs []Observation) (RuleState, error) {
 	switch {
 	case err != nil:
 		return RuleState{}, err
-	case !c.baseRule().isCalibrated(values):
+	case len(values) == 0 || c.Calibrate(obs) != nil:
 		return RuleState{}, unfinishedError(values)
 	}
 
-	return c.baseRule().newState(counted, values, SearchCertify), nil
+	return c.baseRule().newState(obs, counted, values, SearchCertify), nil
 }
 
 // Next judges, or asks for one more run.
 func (c Certify) Next(st RuleState, outlook Outlook, obs []Observation) Step {
+	if values := st.seenIncumbents(obs); values != nil {
+		st = st.demote(values)
+	}
+
 	if judgement := c.baseRule().judgeInvalid(st, obs); judgement != nil {
 		if st.NoiseKind == research.Noisy {
 			c.newConfirmation(st, outlook, obs).noteBrokenTest(judgement)
@@ -115,7 +128,7 @@ func (c Certify) Next(st RuleState, outlook Outlook, obs []Observation) Step {
 	}
 
 	if st.NoiseKind == research.Deterministic {
-		return c.baseRule().judgeExact(st, obs)
+		return c.baseRule().nextExact(st, obs)
 	}
 
 	want, verdict := c.newConfirmation(st, outlook, obs).nextRun()
@@ -129,6 +142,10 @@ func (c Certify) Next(st RuleState, outlook Outlook, obs []Observation) Step {
 // Close counts the tests and learns from the runs: paired residuals of the
 // metric and of the guards, the incumbent's level, and how long ago it was run.
 func (c Certify) Close(st RuleState, outlook Outlook, obs []Observation, judgement Judgement) RuleState {
+	if values := st.seenIncumbents(obs); values != nil {
+		st = st.demote(values)
+	}
+
 	if st.NoiseKind != research.Noisy {
 		return st
 	}

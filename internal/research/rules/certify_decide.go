@@ -185,10 +185,10 @@ func (t *confirmation) unprovableReason() string {
 		return ""
 	}
 
-	text := formatter{Judgement{Scale: t.st.Scale}, t.rule.Metric.Unit}
+	text := t.rule.Metric.Words(t.st.Scale)
 
 	return fmt.Sprintf("that a shorter edit is as good can't be shown: a loss under %s would not be seen in %s, and %s would matter",
-		text.amount(t.asGain(least)), wording.Count(t.preset.pairs, "pair"), text.amount(t.asGain(t.rope)))
+		text.FormatSize(t.asGain(least)), wording.Count(t.preset.pairs, "pair"), text.FormatSize(t.asGain(t.rope)))
 }
 
 // unequal is how many pairs were made that do not count.

@@ -85,7 +85,7 @@ func (c Certify) newConfirmation(st RuleState, outlook Outlook, obs []Observatio
 		rule: c, st: st, obs: obs, scale: st.MetricScale(), preset: c.choosePreset(outlook),
 		minGain: minGain,
 		rope:    rope,
-		noise:   noiseModel{st.S, st.Eps},
+		noise:   noiseModel{s: st.S, eps: st.Eps},
 		level:   tracker{st.Level, st.LevelVar},
 		need:    1 / st.alphaNext(),
 		left:    outlook.Left,
@@ -149,7 +149,7 @@ func (t *confirmation) beginTest() {
 
 // screenNoise is the noise of one run of the candidate against the tracked level.
 func (t *confirmation) screenNoise() noiseModel {
-	return noiseModel{math.Sqrt(t.noise.runVar() + t.level.variance), t.noise.eps}
+	return noiseModel{s: math.Sqrt(t.noise.runVar() + t.level.variance), eps: t.noise.eps}
 }
 
 // addHalf puts a run into its pair, and bets on the pair once it is complete. A

@@ -159,16 +159,13 @@ func (c *Control) Describe(m contract.Metric, scale string) string {
 	if c == nil || !c.Interferes || c.Effect == nil {
 		return ""
 	}
-	w := formatter{Judgement{Scale: scale, Gain: c.Effect}, m.Unit}
-
-	worse, than := "worse", *c.Effect
+	way, than := "worse", *c.Effect
 	if than.Mid > 0 {
-		worse = "better"
+		way = "better"
 	}
-	than.Mid, than.Lo, than.Hi = math.Abs(than.Mid), math.Min(math.Abs(than.Lo), math.Abs(than.Hi)),
-		math.Max(math.Abs(than.Lo), math.Abs(than.Hi))
+	w := m.Words(scale)
 
-	return fmt.Sprintf("interference: right after a run of the head, the start itself is %s %s (99 %%: %s to %s) than "+
-		"after one of its own; pairs in which it ran after the head do not count", w.amount(than.Mid), worse,
-		w.amount(than.Lo), w.amount(than.Hi))
+	return fmt.Sprintf("interference: right after a run of the head, the start itself is %s, that is %s (99 %%: %s), than "+
+		"after one of its own; pairs in which it ran after the head do not count", w.FormatAmount(than.Mid), way,
+		w.FormatRange(nil, than))
 }

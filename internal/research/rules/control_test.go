@@ -18,7 +18,7 @@ var auditMetric = contract.Metric{Name: "ms", Better: research.Lower, Unit: "ms"
 func playAudit(m rules.JobStart, head, after float64, seed uint64) (obs []rules.Observation) {
 	rnd := rand.New(rand.NewPCG(seed, 3))
 
-	for want := rules.NextMeasurementRun(m, research.Audit, research.Noisy, nil); want != nil; {
+	for want := rules.NextMeasurementRun(m, research.Audit, rules.RuleState{NoiseKind: research.Noisy}, nil); want != nil; {
 		value := 100 * math.Exp(.01*rnd.NormFloat64())
 
 		switch {
@@ -28,13 +28,13 @@ func playAudit(m rules.JobStart, head, after float64, seed uint64) (obs []rules.
 			value *= after
 		}
 		obs = append(obs, rules.Observation{RunRequest: *want, Valid: true, Value: value})
-		want = rules.NextMeasurementRun(m, research.Audit, research.Noisy, obs)
+		want = rules.NextMeasurementRun(m, research.Audit, rules.RuleState{NoiseKind: research.Noisy}, obs)
 	}
 
 	return obs
 }
 
-var auditStart = rules.JobStart{Job: "a1", Commit: "b", Paired: "a", Runs: rules.AuditPairs, Control: true}
+var auditStart = rules.JobStart{Job: "a1", Commit: "b", Paired: "a", Runs: rules.SparingAuditPairs, Control: true}
 
 // A head that slows down what runs after it has no gain by that, and the audit says so.
 func TestAuditSeesInterference(t *testing.T) {
@@ -57,7 +57,7 @@ func TestAuditSeesInterference(t *testing.T) {
 
 		uncontrolled := auditStart
 		uncontrolled.Control = false
-		plain := rules.SummariseAudit(uncontrolled, obs[:2*rules.AuditPairs], auditMetric, "")
+		plain := rules.SummariseAudit(uncontrolled, obs[:2*rules.SparingAuditPairs], auditMetric, "")
 
 		if after > 1 && plain.Gain.Mid < .03 || plain.Control != nil {
 			t.Errorf("times %v: without the control nothing is claimed: %+v", after, plain.Gain)
@@ -71,7 +71,7 @@ func TestHonestAuditsKeepTheirGain(t *testing.T) {
 
 	for seed := range uint64(200) {
 		obs := playAudit(auditStart, .9, 1, seed)
-		if len(obs) != 2*rules.AuditPairs+1 || obs[len(obs)-1].Side != rules.Start {
+		if len(obs) != 2*rules.SparingAuditPairs+1 || obs[len(obs)-1].Side != rules.Start {
 			t.Fatalf("%d runs, the last of %s", len(obs), obs[len(obs)-1].Side)
 		}
 
@@ -103,14 +103,14 @@ func TestAuditMakesUpForUnequalPairs(t *testing.T) {
 		var obs []rules.Observation
 
 		left := c.unequal
-		for want := rules.NextMeasurementRun(auditStart, research.Audit, research.Noisy, nil); want != nil; {
+		for want := rules.NextMeasurementRun(auditStart, research.Audit, rules.RuleState{NoiseKind: research.Noisy}, nil); want != nil; {
 			run := rules.Observation{RunRequest: *want, Valid: true, Value: 100}
 			if before := len(obs) - 1; left > 0 && want.Pair > 0 && before >= 0 && obs[before].Pair == want.Pair {
 				run.Unequal = true
 				left--
 			}
 			obs = append(obs, run)
-			want = rules.NextMeasurementRun(auditStart, research.Audit, research.Noisy, obs)
+			want = rules.NextMeasurementRun(auditStart, research.Audit, rules.RuleState{NoiseKind: research.Noisy}, obs)
 		}
 
 		if samples, _ := rules.SplitSamples(auditStart, obs); len(obs) != c.runs || len(samples) != c.samples {

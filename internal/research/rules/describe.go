@@ -3,7 +3,6 @@ package rules
 import (
 	"fmt"
 	"math"
-	"strconv"
 	"strings"
 
 	"ratchet/internal/research"
@@ -11,10 +10,15 @@ import (
 	"ratchet/internal/wording"
 )
 
-// Describe is the judgement in one line for m's readers. It never sets two raw
-// noisy numbers side by side, and never suggests to try the same again.
+// This file is where judgements become words for people and agents. Every view uses it:
+// the values with their runs first, then the change with its interval, then what it
+// rests on. One look claims no change, and what is kept on trial is told as that.
+
+// Describe is the judgement in one line for m's readers. It never suggests to try the
+// same again.
 func (j Judgement) Describe(m contract.Metric) string {
-	w := formatter{j, m.Unit}
+	j = j.withExpected()
+	w := formatter{j, m.Words(j.Scale)}
 	switch {
 	case j.Verdict == research.Invalid:
 		return "invalid: " + j.Reason
@@ -23,118 +27,417 @@ func (j Judgement) Describe(m contract.Metric) string {
 	case j.StoppedBy == "one_run":
 		return w.describeExact()
 	case j.Verdict == research.Provisional:
-		return fmt.Sprintf("provisional: expected gain %s after %s", w.amount(j.Gain.Mid),
-			wording.Count(j.Runs, "run"))
-	case j.Pairs == 0:
-		return w.describeScreened()
+		return w.describeTrial()
+	case j.isFirstLook():
+		return w.describeFirstLook()
 	}
 
-	return w.describePaired()
+	return w.describeCompared()
 }
 
-// formatter writes the parts of a judgement, in its scale and unit.
+// DescribeChange is what was measured, without the verdict: the values, and what is known
+// of the change. "" where nothing comparable was measured.
+func (j Judgement) DescribeChange(m contract.Metric) string {
+	j = j.withExpected()
+	w := formatter{j, m.Words(j.Scale)}
+	switch {
+	case j.Verdict == research.Invalid || j.Gain == nil:
+		return ""
+	case j.isFirstLook():
+		return strings.TrimSpace(w.words.Name+" "+w.values()) + " (first look)"
+	case j.Verdict == research.Provisional:
+		return w.trialChange()
+	}
+
+	return w.change("estimated")
+}
+
+// FromTo are the incumbent's value and the candidate's with the unit, 299 → 262 ms; the
+// candidate's alone in records without the other, "" where it is missing.
+func (j Judgement) FromTo(m contract.Metric) string {
+	switch {
+	case j.Verdict == research.Invalid || j.Value == nil:
+		return ""
+	case j.Baseline == nil:
+		return m.Words(j.Scale).FormatValue(*j.Value)
+	}
+
+	return m.Words(j.Scale).FormatFromTo(*j.Baseline, *j.Value)
+}
+
+// ShortChange is what is known of the change in a column: "12 % less", with "expected" in
+// front of what is on trial, and "first look" for a look that claims none; "-" for nothing.
+func (j Judgement) ShortChange(m contract.Metric) string {
+	j = j.withExpected()
+	w := formatter{j, m.Words(j.Scale)}
+	switch {
+	case j.Verdict == research.Invalid || j.Gain == nil:
+		return "-"
+	case j.isFirstLook():
+		return "first look"
+	case j.Verdict == research.Provisional:
+		return "expected " + w.amount(j.Gain.Mid)
+	}
+
+	return w.amount(j.Gain.Mid)
+}
+
+// ShortRange is the interval of ShortChange, as its numbers; "" where it claims none.
+func (j Judgement) ShortRange(m contract.Metric) string {
+	if j.Verdict == research.Invalid || j.Gain == nil || j.isFirstLook() {
+		return ""
+	}
+
+	return m.Words(j.Scale).FormatRange(j.Baseline, *j.Gain)
+}
+
+// ShortResult is a judgement in a row: 299 → 262 ms, 12 % less (9..15). "-" for nothing.
+func (j Judgement) ShortResult(m contract.Metric) string {
+	words := j.ShortChange(m)
+	if between := j.ShortRange(m); between != "" {
+		words += " (" + between + ")"
+	}
+
+	switch values := j.FromTo(m); {
+	case values == "":
+		return words
+	case words == "-":
+		return values
+	default:
+		return values + ", " + words
+	}
+}
+
+// withExpected is j with what is expected of an edit that was run once, as its gain without
+// an interval: one look claims none.
+func (j Judgement) withExpected() Judgement {
+	if j.Gain == nil && j.Claim != nil && j.Value != nil {
+		expected := newScale(j.Scale, j.State.Better).Gain(-j.Claim.Gain)
+		j.Gain = &research.Interval{Mid: expected, Lo: expected, Hi: expected}
+	}
+
+	return j
+}
+
+// isFirstLook says that the candidate was run once and dropped: too little for a claim.
+func (j Judgement) isFirstLook() bool {
+	looks := j.ValueRuns
+	if looks == 0 { // older records don't count them
+		looks = j.Runs
+	}
+
+	return looks == 1 && j.Pairs == 0 && j.StoppedBy != "one_run" && j.Verdict != research.Improved &&
+		j.Verdict != research.Provisional
+}
+
+// countRuns notes how many runs of each version a comparison without pairs rests on.
+func (j *Judgement) countRuns(st RuleState, obs []Observation) {
+	if st.NoiseKind != research.Noisy || j.Pairs > 0 || j.Value == nil {
+		return
+	}
+
+	for _, o := range obs {
+		switch _, counts := st.height(o); {
+		case !counts:
+		case o.Side == Candidate:
+			j.ValueRuns++
+		case o.Side == Incumbent:
+			j.BaselineRuns++
+		}
+	}
+}
+
+// formatter writes the parts of a judgement.
 type formatter struct {
 	Judgement
-	unit string
+	words wording.Metric
 }
 
-func (w formatter) amount(gain float64) string { return wording.FormatGain(gain, w.Scale, w.unit) }
-
-func (w formatter) signedAmount(gain float64) string {
-	return wording.FormatSignedGain(gain, w.Scale, w.unit)
+// amount is a gain in words, of the incumbent's value.
+func (w formatter) amount(gain float64) string {
+	return w.words.FormatGainOf(w.Baseline, research.Interval{Mid: gain, Lo: gain, Hi: gain})
 }
 
-func (w formatter) interval() string { return wording.FormatInterval(*w.Gain, w.Scale) }
+// gain is the judgement's gain with its interval.
+func (w formatter) gain() string { return w.words.FormatGainOf(w.Baseline, *w.Gain) }
+
+// values are both values with the number of their runs, "" where one is missing.
+func (w formatter) values() string {
+	change := w.valuesChange()
+	if change.From == nil || change.To == nil {
+		return ""
+	}
+	nameless := w.words
+	nameless.Name = ""
+
+	return nameless.FormatChange(change)
+}
+
+// valuesChange are both values, and what they rest on where it is known.
+func (w formatter) valuesChange() wording.Change {
+	change := wording.Change{From: w.Baseline, To: w.Value}
+	if w.ValueRuns == 0 {
+		return change
+	}
+	change.FromNote, change.ToNote = "earlier runs", wording.Count(w.ValueRuns, "run")
+
+	if w.BaselineRuns > 0 {
+		change.FromNote = fmt.Sprintf("earlier and %s", wording.Count(w.BaselineRuns, "new run"))
+	}
+
+	return change
+}
+
+// measuredGain is the gain that the two values make by themselves.
+func (w formatter) measuredGain() (gain float64, ok bool) {
+	scale := newScale(w.Scale, w.words.Better)
+	if w.Value == nil || w.Baseline == nil || w.Scale == LogScale && (*w.Value <= 0 || *w.Baseline <= 0) {
+		return 0, false
+	}
+
+	return scale.Gain(scale.Height(*w.Value) - scale.Height(*w.Baseline)), true
+}
+
+// change is the measured change with its interval. An estimate that the values don't
+// show is told beside them, by that word.
+func (w formatter) change(estimated string) string {
+	measured, ok := w.measuredGain()
+	near := max(math.Abs(w.Gain.Mid), w.Gain.Hi-w.Gain.Lo) / 10
+	change := w.valuesChange()
+
+	if !ok || math.Abs(measured-w.Gain.Mid) <= near {
+		change.Gain = w.Gain
+		return w.words.FormatChange(change)
+	}
+
+	return fmt.Sprintf("%s, %s measured; %s %s", w.words.FormatChange(change), w.amount(measured), estimated, w.gain())
+}
 
 func (w formatter) describeUnmeasured() string {
-	if w.StoppedBy == "" {
-		return string(w.Verdict)
+	words := "no difference seen: too little was measured"
+	if w.Runs > 0 {
+		words += ", " + wording.Count(w.Runs, "run")
 	}
 
-	return fmt.Sprintf("%s (stopped by %s after %s): too little was measured to say anything of its effect",
-		w.Verdict, w.StoppedBy, wording.Count(w.Runs, "run"))
+	return words + w.stopReason()
 }
 
-// describeExact is the judgement of a deterministic metric by its one run.
+// describeExact is the judgement of a deterministic metric by its one run, or two equal ones.
 func (w formatter) describeExact() string {
-	was, is := w.bothValues()
-	size := ""
+	head, tail := w.plainVerdict(), ""
 
-	switch g := w.Gain.Mid; {
-	case g == 0:
-		size = ", no change"
-	case w.Verdict == research.Equivalent:
-		size = ", " + w.signedAmount(g) + ", within min_gain"
-	case g > 0:
-		size = ", " + w.amount(g)
-	default:
-		size = ", " + w.amount(-g) + " worse"
+	if w.Verdict == research.Equivalent && w.Gain.Mid != 0 {
+		tail = ", within min_gain"
 	}
 
-	return fmt.Sprintf("%s: %s → %s%s (deterministic, one run)", w.Verdict, was, is, size)
+	runs := "one run"
+	if w.Runs > 1 {
+		runs = "two equal runs"
+	}
+
+	return fmt.Sprintf("%s: %s%s (deterministic, %s)", head,
+		w.words.FormatChange(wording.Change{From: w.Baseline, To: w.Value, Gain: w.Gain}), tail, runs)
 }
 
-// bothValues are the incumbent's value and the candidate's, with as many digits
-// as it takes to tell them apart.
-func (w formatter) bothValues() (was, is string) {
-	if w.Baseline == nil || w.Value == nil {
-		return "", ""
+// plainVerdict is the verdict in plain words.
+func (w formatter) plainVerdict() string {
+	switch w.Verdict {
+	case research.Improved:
+		return "better"
+	case research.Regressed:
+		return "worse"
+	case research.Inconclusive:
+		if w.StoppedBy == "guard" {
+			return "undecided"
+		}
+
+		if w.Gain != nil && (w.Gain.Lo > 0 || w.Gain.Hi < 0) {
+			return "not proven"
+		}
 	}
 
-	was = wording.FormatValue(*w.Baseline, "")
-	if *w.Baseline == *w.Value || was != wording.FormatValue(*w.Value, "") {
-		return was, wording.FormatValue(*w.Value, w.unit)
-	}
-
-	was = strconv.FormatFloat(*w.Baseline, 'g', -1, 64)
-	is = strings.TrimSpace(strconv.FormatFloat(*w.Value, 'g', -1, 64) + " " + w.unit)
-
-	return was, is
+	return "no difference seen"
 }
 
-func (w formatter) describeScreened() string {
-	head, tail := "inconclusive (stopped at the screen after %s)",
-		"; this says nothing about effects under about "+w.amount(w.Detectable)
+// describeTrial is the judgement of an edit that is kept for what is expected of it.
+func (w formatter) describeTrial() string {
+	words := "on trial: " + w.trialChange()
 	switch {
-	case w.Verdict == research.Regressed:
-		head, tail = "regressed (at the screen, after %s)", ""
-	case w.StoppedBy != "screen":
-		head = "inconclusive (stopped by " + w.StoppedBy + " after %s)"
+	case w.Gain.Lo == w.Gain.Hi:
+		words += ", after one run: single runs differ by " + w.spread()
+	case w.Gain.Lo > 0:
+		words += ", not proven yet"
+	default:
+		words += ", not shown: single runs differ by " + w.spread()
 	}
 
-	if w.Reason != "" {
-		tail += "; " + w.Reason
+	if least := w.leastGain(); w.Gain.Mid < least {
+		words += fmt.Sprintf("; below the smallest gain that counts (%s): kept because better is likelier than worse, "+
+			"and its chain is proven or taken back as a whole", w.words.FormatSize(least))
 	}
 
-	return fmt.Sprintf(head, wording.Count(w.Runs, "run")) +
-		fmt.Sprintf(": %s against a noise of %s", w.signedAmount(w.Gain.Mid), w.amount(w.Noise)) + tail
+	return words
 }
 
-func (w formatter) describePaired() string {
-	evidence := fmt.Sprintf("E = %s against %s needed", wording.FormatEvidence(w.E), wording.FormatEvidence(w.Need))
+// trialChange are the values, and what is expected of the edit.
+func (w formatter) trialChange() string {
+	measured, ok := w.measuredGain()
+	if !ok {
+		return "expected " + w.gain()
+	}
 
-	pairs := wording.Count(w.Pairs, "pair")
+	if math.Abs(measured-w.Gain.Mid) <= math.Abs(w.Gain.Mid)/10 {
+		return fmt.Sprintf("%s, expected %s", w.words.FormatChange(w.valuesChange()), w.gain())
+	}
+
+	return fmt.Sprintf("%s, %s measured; expected %s", w.words.FormatChange(w.valuesChange()), w.amount(measured),
+		w.gain())
+}
+
+// leastGain is the smallest gain that counts, 0 where the state does not say.
+func (w formatter) leastGain() float64 {
+	if w.State.Auto == nil {
+		return 0
+	}
+
+	return newScale(w.Scale, w.words.Better).Gain(-w.State.Auto.Rope)
+}
+
+// spread is by how much single runs differ.
+func (w formatter) spread() string { return w.words.FormatSize(w.Noise) }
+
+// describeFirstLook is the judgement by one run of the candidate, which claims no size.
+func (w formatter) describeFirstLook() string {
+	head := "no gain seen"
+	switch w.Verdict {
+	case research.Regressed:
+		head = "looks worse"
+	case research.Equivalent:
+		head = "no difference seen"
+	case research.Inconclusive:
+		if measured, ok := w.measuredGain(); ok && measured < -math.Abs(w.Noise) {
+			head = "looks worse"
+		}
+	}
+
+	words := head + " (first look)"
+	if values := w.values(); values != "" {
+		words += ": " + strings.TrimSpace(w.words.Name+" "+values)
+	}
+
+	if w.Noise != 0 {
+		words += "; single runs differ by " + w.spread()
+	}
+	words += w.stopReason()
+
+	if w.Verdict == research.Inconclusive {
+		words += w.blindness()
+	}
+
+	return words
+}
+
+// blindness says which effects the comparison could not have shown.
+func (w formatter) blindness() string {
+	if w.Detectable == 0 {
+		return ""
+	}
+
+	return "; this says nothing about effects under about " + w.words.FormatSize(w.Detectable)
+}
+
+// describeCompared is the judgement by several runs of the candidate.
+func (w formatter) describeCompared() string {
+	words := w.plainVerdict() + ": " + w.change("estimated")
+	if w.Pairs > 0 {
+		words += ", " + wording.Count(w.Pairs, "pair")
+	}
+
 	if w.Unequal > 0 {
-		pairs += fmt.Sprintf(" (%d more did not count)", w.Unequal)
+		words += fmt.Sprintf(" (%d more did not count)", w.Unequal)
 	}
 
 	switch w.Verdict {
 	case research.Improved:
-		return fmt.Sprintf("improved: %s %s, %s, %s", w.amount(w.Gain.Mid), w.interval(), pairs, evidence)
+		return words + w.evidence()
 	case research.Regressed:
-		return fmt.Sprintf("regressed: %s %s, %s", w.signedAmount(w.Gain.Mid), w.interval(), pairs)
+		return words
 	case research.Equivalent:
-		return fmt.Sprintf("equivalent: %s %s, %s; if there is an effect, it is too small to be worth having",
-			w.signedAmount(w.Gain.Mid), w.interval(), pairs)
+		return words + "; if there is an effect, it is too small to be worth having"
 	}
 
-	tail := "this says nothing about effects under about " + w.amount(w.Detectable)
-	if w.Reason != "" {
-		tail = w.Reason
+	words += w.evidence() + w.stopReason()
+	if w.Reason == "" {
+		words += w.blindness()
 	}
 
-	return fmt.Sprintf("%s (stopped by %s after %s): %s %s, %s; %s",
-		w.Verdict, w.StoppedBy, pairs, w.signedAmount(w.Gain.Mid), w.interval(), evidence, tail)
+	return words
+}
+
+// evidence is the e-value that was reached, and what it takes.
+func (w formatter) evidence() string {
+	if w.Need == 0 {
+		return ""
+	}
+
+	return fmt.Sprintf(", E = %s against %s needed", wording.FormatEvidence(w.E), wording.FormatEvidence(w.Need))
+}
+
+// stopReasons say in plain words what ended the runs, by Judgement.StoppedBy and
+// Certificate.StoppedBy. What is missing here needs no words, or has a reason of its own.
+var stopReasons = map[string]string{
+	"price":    "not worth more runs",
+	"screen":   "not worth more runs",
+	"futility": "a proof had become unlikely",
+	"looks":    "one edit gets no more runs",
+	"cap":      "one test gets no more pairs",
+	"budget":   "no more runs were left",
+}
+
+// stopReason says why there were no more runs, after a semicolon; "" where nothing is to
+// be said.
+func (w formatter) stopReason() string {
+	words := w.Reason
+	if words == "" {
+		words = stopReasons[w.StoppedBy]
+	}
+
+	if words == "" {
+		return ""
+	}
+
+	return "; " + words
+}
+
+func (c Certificate) formatter(m contract.Metric) formatter {
+	return formatter{Judgement{Gain: c.Gain, Scale: c.Scale, StoppedBy: c.StoppedBy, Reason: c.Reason, E: c.E,
+		Need: c.Need, Baseline: c.Baseline, Value: c.Value}, m.Words(c.Scale)}
+}
+
+// DescribeChange is what the certificate measured, "" without a complete pair.
+func (c Certificate) DescribeChange(m contract.Metric) string {
+	if c.Gain == nil {
+		return ""
+	}
+
+	return c.formatter(m).change("estimated")
+}
+
+// Describe is the certificate in one line for m's readers.
+func (c Certificate) Describe(m contract.Metric) string {
+	w := c.formatter(m)
+	head := fmt.Sprintf("certified: chain of %s", wording.Count(c.Edits, "edit"))
+
+	if c.Outcome == RolledBack {
+		head = fmt.Sprintf("rolled back: chain of %s", wording.Count(c.Edits, "edit"))
+	}
+
+	if c.Gain == nil {
+		return head + ", nothing was measured" + w.stopReason()
+	}
+
+	return fmt.Sprintf("%s, %s, %s%s%s", head, w.change("estimated"), wording.Count(c.Pairs, "pair"), w.evidence(),
+		w.stopReason())
 }
 
 // DescribeResolution is Resolution for some numbers of pairs, in one line.
@@ -144,7 +447,6 @@ func (s RuleState) DescribeResolution(metric contract.Metric, pairs ...int) stri
 	}
 	words := ""
 
-	w := formatter{Judgement{Scale: s.Scale}, metric.Unit}
 	for _, n := range pairs {
 		g, ok := s.DetectableGain(n)
 		if !ok {
@@ -154,7 +456,7 @@ func (s RuleState) DescribeResolution(metric contract.Metric, pairs ...int) stri
 		if words != "" {
 			words += ", "
 		}
-		words += fmt.Sprintf("%s with %s", w.amount(math.Abs(g)), wording.Count(n, "pair"))
+		words += fmt.Sprintf("%s with %s", metric.Words(s.Scale).FormatSize(g), wording.Count(n, "pair"))
 	}
 
 	return "the smallest difference that can be told from none is about " + words
@@ -162,7 +464,7 @@ func (s RuleState) DescribeResolution(metric contract.Metric, pairs ...int) stri
 
 // DescribeChain says what the head claims over the checkpoint, with the edit that
 // j judged if it is kept too; "" when there is no chain.
-func (s RuleState) DescribeChain(metric contract.Metric, judgement *Judgement) string {
+func (s RuleState) DescribeChain(metric contract.Metric, outlook Outlook, judgement *Judgement) string {
 	if s.Auto == nil {
 		return ""
 	}
@@ -176,19 +478,66 @@ func (s RuleState) DescribeChain(metric contract.Metric, judgement *Judgement) s
 		return ""
 	}
 	s.Auto = &auto
-	w := formatter{Judgement{Scale: s.Scale}, metric.Unit}
 
-	return fmt.Sprintf("chain of %s claims %s, its certificate needs about %s",
-		wording.Count(auto.Chain, "edit"), w.amount(s.MetricScale().Gain(-auto.Claim)),
-		wording.Count(s.ReservePairs(), "pair"))
+	return fmt.Sprintf("chain of %s, expected %s, its certificate needs about %s", wording.Count(auto.Chain, "edit"),
+		metric.Words(s.Scale).FormatAmount(s.MetricScale().Gain(-auto.Claim)),
+		wording.Count(s.ReservePairs(outlook), "pair"))
 }
 
-// FormatGain is a gain with its interval, if that has a width, for m's readers.
-func FormatGain(g research.Interval, scale string, m contract.Metric) string {
-	w := formatter{Judgement{Scale: scale, Gain: &g}, m.Unit}
-	if g.Lo == g.Hi {
-		return w.amount(g.Mid)
+// WithValues is the certificate with the medians of both versions' runs that count, all
+// of its runs in order.
+func (c Certificate) WithValues(obs []Observation) Certificate {
+	sides := map[Side][]float64{}
+
+	for _, o := range countedRuns(obs) {
+		if o.Valid {
+			sides[o.Side] = append(sides[o.Side], o.Value)
+		}
 	}
 
-	return w.amount(g.Mid) + " " + w.interval()
+	if c.Gain != nil && len(sides[Checkpoint]) > 0 && len(sides[Incumbent]) > 0 {
+		was, is := median(sides[Checkpoint]), median(sides[Incumbent])
+		c.Baseline, c.Value = &was, &is
+	}
+
+	return c
+}
+
+// DescribeChange is what a comparison of two versions found, "" where it found no gain:
+// the medians of both, and the change with its interval.
+func (e MeasurementEnd) DescribeChange(m contract.Metric) string {
+	if e.Gain == nil {
+		return ""
+	}
+	w := formatter{Judgement{Gain: e.Gain, Scale: e.Scale}, m.Words(e.Scale)}
+
+	w.Baseline, w.Value = e.Medians()
+
+	return w.change("estimated")
+}
+
+// FromTo are the medians of both versions with the unit, "" where one was not run.
+func (e MeasurementEnd) FromTo(m contract.Metric) string {
+	from, to := e.Medians()
+	if from == nil || to == nil {
+		return ""
+	}
+
+	return m.Words(e.Scale).FormatFromTo(*from, *to)
+}
+
+// Medians are those of the version that is compared with, and of the one measured; nil
+// where it was not run.
+func (e MeasurementEnd) Medians() (from, to *float64) {
+	if len(e.Paired) > 0 {
+		mid := median(e.Paired)
+		from = &mid
+	}
+
+	if len(e.Samples) > 0 {
+		mid := median(e.Samples)
+		to = &mid
+	}
+
+	return from, to
 }

@@ -154,7 +154,7 @@ func (r baseRule) newGuardStates(counted []Observation) map[string]GuardState {
 }
 
 // height is a value's place on the guard's scale.
-func (s GuardState) height(x float64) float64 { return metricScale{s.Scale, research.Lower}.Height(x) }
+func (s GuardState) height(x float64) float64 { return newScale(s.Scale, research.Lower).Height(x) }
 
 // fitsScale says whether x has a place on the scale.
 func (s GuardState) fitsScale(x float64) bool {

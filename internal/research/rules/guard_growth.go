@@ -74,7 +74,7 @@ func (s GuardState) stateDuring(obs []Observation, name string, start float64) G
 func (t *guardTest) weighPairs(guard GuardState, diffs []float64) {
 	room := guard.height(t.guard.LargestAllowed(t.start)) - guard.height(t.start) - guard.Mid
 	doubt := z95 * math.Sqrt(guard.Var)
-	noise := noiseModel{guard.S, guard.Eps}
+	noise := noiseModel{s: guard.S, eps: guard.Eps}
 
 	t.within = newGuardEvidence(room-doubt, guard.S, false)
 	t.beyond = newGuardEvidence(room+doubt, guard.S, true)
@@ -85,7 +85,7 @@ func (t *guardTest) weighPairs(guard GuardState, diffs []float64) {
 	}
 
 	mid, _ := noise.estimateLocation(diffs)
-	t.now = metricScale{guard.Scale, research.Lower}.value(guard.height(t.start) + guard.Mid + mid)
+	t.now = newScale(guard.Scale, research.Lower).value(guard.height(t.start) + guard.Mid + mid)
 }
 
 // newGuardEvidence bets half on no growth at all, where that is beyond the edge,
@@ -163,7 +163,7 @@ func (r baseRule) measureGrowth(st RuleState, obs []Observation, base, of Side) 
 		if all == nil {
 			all = map[string]Growth{}
 		}
-		mid, variance := noiseModel{guard.S, guard.Eps}.estimateLocation(ds)
+		mid, variance := noiseModel{s: guard.S, eps: guard.Eps}.estimateLocation(ds)
 		all[name] = Growth{mid, variance}
 	}
 

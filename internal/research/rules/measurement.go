@@ -8,9 +8,6 @@ import (
 	"ratchet/internal/research/contract"
 )
 
-// AuditPairs is how many pairs an audit makes.
-const AuditPairs = 6
-
 // mostStudentPairs is how many pairs have Student's interval in a measurement;
 // more have the distribution-free one of their median.
 const mostStudentPairs = 4
@@ -34,7 +31,7 @@ func SummariseAudit(m JobStart, obs []Observation, metric contract.Metric, scale
 		return end
 	}
 
-	used := metricScale{end.Scale, metric.Better}
+	used := newScale(end.Scale, metric.Better)
 	diffs := pairedDiffs(used, samples, paired)
 
 	if m.Control {
@@ -97,11 +94,10 @@ func (s RuleState) DetectableGain(pairs int) (gain float64, ok bool) {
 
 // NextMeasurementRun is the next run of a measurement or audit m, nil when it has
 // them all: of one version, or of two in pairs A B, B A, … so that steady drift
-// cancels; a contended pair is repeated once, unless kind, the metric's, is
-// deterministic. Pairs that do not count are made up for by others, as many at most as
+// cancels; a contended pair is repeated as st says. Pairs that do not count are made up for by others, as many at most as
 // were asked for. An audit with a control ends with one more run of the start.
-func NextMeasurementRun(m JobStart, role research.Role, kind research.NoiseKind, obs []Observation) *RunRequest {
-	if repeat := NextRepeat(kind, obs); repeat != nil {
+func NextMeasurementRun(m JobStart, role research.Role, st RuleState, obs []Observation) *RunRequest {
+	if repeat := st.NextRepeat(obs); repeat != nil {
 		return repeat
 	}
 
@@ -187,10 +183,10 @@ func SummariseMeasurement(samples, paired []float64, metric contract.Metric, sca
 		return end
 	}
 
-	if scale != linearScale {
+	if !research.IsLinear(scale) {
 		scale = scaleOf(all)
 	}
-	r := metricScale{scale, metric.Better}
+	r := newScale(scale, metric.Better)
 	mid := median(samples)
 	end.Median, end.Scale = &mid, scale
 	end.Noise = runNoise(r, samples, paired)

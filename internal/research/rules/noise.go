@@ -22,7 +22,10 @@ const (
 // d at effect delta: (1-eps) N(d; delta, s^2) + eps Cauchy(d; 0, 5s). The
 // Cauchy part does not move with delta: it caps what one outlier can say.
 // It steers the search; no certificate rests on it.
-type noiseModel struct{ s, eps float64 }
+//
+// Where a machine has two speeds, a pair may also have one slow run: of either side
+// with chance slowShare each, longer by slow with the variance slowVar.
+type noiseModel struct{ s, eps, slowShare, slow, slowVar float64 }
 
 func (m noiseModel) density(d, delta float64) float64 { return m.densityAround(d, delta, 0) }
 
@@ -31,8 +34,19 @@ func (m noiseModel) density(d, delta float64) float64 { return m.densityAround(d
 func (m noiseModel) densityAround(d, delta, spread float64) float64 {
 	w := d / (outlierWidth * m.s)
 
-	return (1-m.eps)*normalDensity(d-delta, math.Hypot(m.s, spread)) +
+	return (1-m.eps)*m.cleanDensity(d-delta, math.Hypot(m.s, spread)) +
 		m.eps/(math.Pi*outlierWidth*m.s*(1+w*w))
+}
+
+// cleanDensity is that of a pair without an outlier, off its effect by d, known to s.
+func (m noiseModel) cleanDensity(d, s float64) float64 {
+	if m.slowShare == 0 {
+		return normalDensity(d, s)
+	}
+	wide := math.Sqrt(s*s + m.slowVar)
+
+	return (1-2*m.slowShare)*normalDensity(d, s) +
+		m.slowShare*(normalDensity(d-m.slow, wide)+normalDensity(d+m.slow, wide))
 }
 
 // runVar is the variance of a single run: a paired difference has two of them.
@@ -47,18 +61,24 @@ func fitNoise(residuals []float64, floor float64) noiseModel {
 	if n == 0 {
 		return noiseModel{s: floor, eps: outlierShare}
 	}
-	m := noiseModel{s: max(madToSD*medianAbs(residuals), floor), eps: outlierShare}
+	return noiseModel{s: max(madToSD*medianAbs(residuals), floor), eps: outlierShare}.fit(residuals, floor)
+}
+
+// fit is m with the scale and the share of outliers that the residuals show.
+func (m noiseModel) fit(residuals []float64, floor float64) noiseModel {
+	n := float64(len(residuals))
 
 	for range emRounds {
-		var clean, squares float64
+		var clean, core, squares float64
 
 		for _, r := range residuals {
-			core := (1 - m.eps) * normalDensity(r, m.s)
-			p := core / m.density(r, 0)
-			clean += p
-			squares += p * r * r
+			clear := (1 - m.eps) * normalDensity(r, m.s) * (1 - 2*m.slowShare)
+			all := m.density(r, 0)
+			clean += (1 - m.eps) * m.cleanDensity(r, m.s) / all
+			core += clear / all
+			squares += clear / all * r * r
 		}
-		m.s = max(math.Sqrt(squares/max(clean, 1e-9)), floor)
+		m.s = max(math.Sqrt(squares/max(core, 1e-9)), floor)
 		m.eps = (n - clean + outlierWeight*outlierShare) / (n + outlierWeight)
 	}
 	m.s *= 1 + 1/math.Sqrt(2*n)
@@ -173,4 +193,55 @@ func (b belief) chanceAtLeast(x float64) float64 {
 	}
 
 	return p
+}
+
+// pairsFor is how many pairs are expected to bring the log of the evidence for a gain of that
+// size to need, if the gain is true, with care for what chance may take: each adds the
+// log of the densities' ratio with and without the gain, whose mean is their
+// divergence (Kullback & Leibler 1951). At least 2, at most most.
+func (m noiseModel) pairsFor(gain, need float64, most int) int {
+	mean, variance := m.evidencePerPair(gain)
+
+	for n := 2; n < most; n++ {
+		pairs := float64(n)
+		if pairs*mean-reserveCare*math.Sqrt(pairs*variance) >= need {
+			return n
+		}
+	}
+
+	return most
+}
+
+// leastPairsKept is how many pairs are kept back at least: where many runs are slow or wild, two
+// pairs may say nothing.
+func (m noiseModel) leastPairsKept() int {
+	if m.slowShare > .02 || m.eps > 1.5*outlierShare {
+		return 6
+	}
+
+	return 3
+}
+
+// evidencePerPair are the mean and the variance of what one pair adds to the log of the
+// evidence for a gain of that size, if it is true, by the trapezoid rule.
+func (m noiseModel) evidencePerPair(gain float64) (mean, variance float64) {
+	fine := m.s / 4
+	reach := gain + m.slow + 6*m.s
+	steps := min(4000, math.Ceil(2*reach/fine))
+	step := 2 * reach / steps
+	total := 0.0
+
+	for d := -reach; d <= reach; d += step {
+		with, without := m.density(d, -gain), m.density(d, 0)
+		if !(with > 0 && without > 0) {
+			continue
+		}
+		ratio := math.Log(with / without)
+		total += with * step
+		mean += with * ratio * step
+		variance += with * ratio * ratio * step
+	}
+	mean, variance = mean/total, variance/total
+
+	return mean, variance - mean*mean
 }

@@ -42,7 +42,7 @@ type (
 		Baseline *float64 `json:"baseline,omitempty"`
 		// Gain is the estimated relative (log scale) or absolute (linear scale) gain; positive is better.
 		Gain   *research.Interval `json:"gain,omitempty"`
-		Scale  string             `json:"scale,omitempty"` // log | linear
+		Scale  string             `json:"scale,omitempty"` // log | linear | count | share
 		Pairs  int                `json:"pairs,omitempty"`
 		Wins   int                `json:"wins,omitempty"`
 		Losses int                `json:"losses,omitempty"`
@@ -56,6 +56,10 @@ type (
 		// Noise is the standard deviation of one run that the comparison reckoned with, as a gain.
 		Noise float64 `json:"noise,omitempty"`
 		Runs  int     `json:"runs"`
+		// ValueRuns and BaselineRuns are how many runs of the candidate and of the incumbent a
+		// comparison without pairs made; Baseline rests on earlier ones besides. 0 in older records.
+		ValueRuns    int `json:"value_runs,omitempty"`
+		BaselineRuns int `json:"baseline_runs,omitempty"`
 		// Growth is what each guard with max_growth has grown by over the incumbent, on its scale.
 		Growth map[string]Growth `json:"growth,omitempty"`
 		// Claim is what search auto expects of the edit, on the scale of the state.
@@ -96,15 +100,19 @@ type (
 		Void    bool               `json:"void,omitempty"`
 		Reason  string             `json:"reason,omitempty"`
 		Samples map[string]float64 `json:"samples,omitempty"` // metric and guards
-		Exit    int                `json:"exit"`
-		Signal  string             `json:"signal,omitempty"`
-		Wall    float64            `json:"wall_s"`
-		CPU     float64            `json:"cpu_s"`
-		MaxRSS  int64              `json:"max_rss_bytes"`
-		Started time.Time          `json:"started"`
-		Output  string             `json:"output,omitempty"` // digest of the stored output
-		Bytes   int64              `json:"output_bytes"`     // all that was printed
-		Again   bool               `json:"again,omitempty"`  // repeats the half of a contended pair
+		// Of is how many items the metric is a share of, Items their outcomes; absent where
+		// it is no share, or they are not known.
+		Of      int               `json:"of,omitempty"`
+		Items   research.Outcomes `json:"items,omitempty"`
+		Exit    int               `json:"exit"`
+		Signal  string            `json:"signal,omitempty"`
+		Wall    float64           `json:"wall_s"`
+		CPU     float64           `json:"cpu_s"`
+		MaxRSS  int64             `json:"max_rss_bytes"`
+		Started time.Time         `json:"started"`
+		Output  string            `json:"output,omitempty"` // digest of the stored output
+		Bytes   int64             `json:"output_bytes"`     // all that was printed
+		Again   bool              `json:"again,omitempty"`  // repeats the half of a contended pair
 		// Outside is the mean number of CPUs that others kept busy meanwhile; nil when it can't be known.
 		Outside   *float64 `json:"outside_cpus,omitempty"`
 		Load      float64  `json:"load,omitempty"` // the machine's load average over one minute, before the run

@@ -2,21 +2,32 @@ package rules
 
 import (
 	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
 )
 
-// A pair of runs is contended when others kept the machine busy during either
-// half. It is repeated once, and the repetition counts, contended or not: load
-// that stays is noise, which the interleaving spreads over both sides. So is a
-// run that belongs to no pair, of a noisy metric. What is repeated depends on
-// the load alone, never on a value, so the tests keep their levels. The number
-// of a deterministic metric does not depend on the load: nothing is repeated. If
+// A run is contended when others kept the machine busy beside it. What is repeated
+// depends on the load alone, never on a value, so the tests keep their levels.
+//
+// States of version 1 and later. A contended look is repeated once, right away, for as
+// long as that helps (LoadState), and both count: a sound run is never dropped for a
+// slower one, and the belief weighs them. A pair is not repeated: where others were busy
+// beside one of its runs only, it is unequal (UnequalReason), and another makes up for
+// it; where beside both, it counts, since load that stays is noise, which the interleaving
+// spreads over both sides. An experiment whose sides met different loads altogether is
+// called neither better nor worse: first the side that met less is run again
+// (loadRule.nextBeside), and if that does not help either it is inconclusive.
+//
+// States of version 0. A contended look, and a pair of which a half is contended, is
+// repeated once, and the repetition counts instead, contended or not.
+//
+// The number of a deterministic metric does not depend on the load: nothing is repeated. If
 // it does after all, the runs differ, and the metric counts as noisy from then on.
 
-// NextRepeat is the run that repeats a half of the last pair of obs, nil when the
-// metric is deterministic, or that pair is not complete, not contended, has been
-// repeated, or could not be.
-func NextRepeat(kind research.NoiseKind, obs []Observation) *RunRequest {
-	if kind == research.Deterministic {
+// NextRepeat is the run that repeats a half of the last pair of obs, by a state of
+// version 0; nil for later ones, when the metric is deterministic, or that pair is not
+// complete, not contended, has been repeated, or could not be.
+func (st RuleState) NextRepeat(obs []Observation) *RunRequest {
+	if st.NoiseKind == research.Deterministic || st.Version >= CurrentVersion {
 		return nil
 	}
 
@@ -112,13 +123,31 @@ func ResolveRepeats(obs []Observation) []Observation {
 	return resolved
 }
 
-// repeatingRule is a rule whose contended runs are repeated once.
-type repeatingRule struct{ Rule }
+// repeatingRule is a rule of version 0, whose contended runs are repeated once; states of
+// later versions go to loadRule.
+type repeatingRule struct {
+	Rule
+	metric contract.Metric
+}
+
+// Calibrated is the first state, with what the calibration shows of the load.
+func (r repeatingRule) Calibrated(obs []Observation) (RuleState, error) {
+	st, err := r.Rule.Calibrated(obs)
+	if err != nil || st.Version < CurrentVersion || st.NoiseKind != research.Noisy {
+		return st, err
+	}
+
+	return st.learnCalibrationLoad(obs), nil
+}
 
 // Next repeats what was contended, and otherwise asks the rule, which sees one
 // run for each look and each half of a pair.
 func (r repeatingRule) Next(st RuleState, outlook Outlook, obs []Observation) Step {
-	if repeat := NextRepeat(st.NoiseKind, obs); repeat != nil {
+	if st.Version >= CurrentVersion {
+		return loadRule(r).next(st, outlook, obs)
+	}
+
+	if repeat := st.NextRepeat(obs); repeat != nil {
 		return Step{Run: repeat}
 	}
 
@@ -136,5 +165,9 @@ func (r repeatingRule) Next(st RuleState, outlook Outlook, obs []Observation) St
 
 // Close hands the rule one run for each look and each half of a pair.
 func (r repeatingRule) Close(st RuleState, o Outlook, obs []Observation, j Judgement) RuleState {
+	if st.Version >= CurrentVersion {
+		return loadRule(r).close(st, o, obs, j)
+	}
+
 	return r.Rule.Close(st.countLostTests(o), o, ResolveRepeats(obs), j)
 }

@@ -34,9 +34,12 @@ type Observation struct {
 	Valid     bool
 	Reason    string
 	Value     float64
+	Of        int               // items that Value is a share of, 0 where it is none
+	Items     research.Outcomes // of these items, nil where they are not known
 	Guards    map[string]float64
-	Contended bool // others kept the machine busy meanwhile
-	Unequal   bool // it ends a pair whose runs can't be compared
+	Contended bool    // others kept the machine busy meanwhile
+	Unequal   bool    // it ends a pair whose runs can't be compared
+	Wall      float64 // its length in seconds, 0 where that is not known
 }
 
 // Step is a rule's answer: one more run, or the judgement. Exactly one is set.
@@ -53,8 +56,18 @@ type RuleState struct {
 	// derived again from an older ledger follows the rule that judged it.
 	Version   int                `json:"rule,omitempty"`
 	NoiseKind research.NoiseKind `json:"class"`            // deterministic | noisy; "" before calibration
-	Scale     string             `json:"scale,omitempty"`  // log | linear
+	Scale     string             `json:"scale,omitempty"`  // log | linear | count | share
 	Values    []float64          `json:"values,omitempty"` // the calibration's samples, raw
+	// Step is the smallest difference between two values, 0 where it is too fine to matter;
+	// Zero what stands for the value 0 on the log scale, 0 where that is a fault.
+	Step float64 `json:"step,omitempty"`
+	Zero float64 `json:"zero,omitempty"`
+	// Of is how many items the value is a share of, 0 where it is none; Full the value of all
+	// of them, 1 or 100; ItemVar the variance of a run by what its items did in the
+	// calibration, 0 where they are not known.
+	Of      int     `json:"of,omitempty"`
+	Full    float64 `json:"full,omitempty"`
+	ItemVar float64 `json:"item_var,omitempty"`
 	// Start holds the guards' medians at the campaign's start.
 	Start map[string]float64 `json:"start_guards,omitempty"`
 	// Guards holds what is known besides of those with max_growth.
@@ -74,6 +87,9 @@ type RuleState struct {
 	Demoted bool `json:"demoted,omitempty"` // was deterministic until a repeat differed
 	// Better is the metric's direction, which Scale's values are turned by.
 	Better research.Direction `json:"better,omitempty"`
+	// Load is what is known of what others' load does, nil in states of version 0 and of
+	// deterministic metrics.
+	Load *LoadState `json:"load,omitempty"`
 	// Note is what a person should know of the last calibration or demotion, "" for nothing.
 	Note string `json:"note,omitempty"`
 	// Auto is what search: auto carries besides, nil until its metric is known to be noisy.
@@ -127,8 +143,8 @@ const (
 	SearchCertify = "certify"
 )
 
-// NewRule is the rule that the program asks for, in its current version. Pairs during
-// which the machine was busy with something else are repeated once in either mode.
+// NewRule is the rule that the program asks for, in its current version. What is done
+// about runs beside which others kept the machine busy is the same in either mode.
 func NewRule(program contract.Program) Rule { return NewRuleOfVersion(program, CurrentVersion) }
 
 // NewRuleOfVersion is the rule whose calibrations begin states of that version. What
@@ -138,13 +154,13 @@ func NewRuleOfVersion(program contract.Program, version int) Rule {
 		certify := newCertify(program)
 		certify.Version = version
 
-		return repeatingRule{certify}
+		return repeatingRule{certify, program.Metric}
 	}
 
 	auto := NewAuto(program)
 	auto.Version = version
 
-	return repeatingRule{auto}
+	return repeatingRule{auto, program.Metric}
 }
 
 // AfterKeep is the state after the experiment that j judged, the one closed last,
@@ -250,22 +266,11 @@ func (s RuleState) AfterRepeats(program contract.Program, values []float64) Rule
 		return s
 	}
 
-	was := s.Values
-	s = s.demote()
-	s = s.learnNoise(successiveDiffs(s.heights(values)))
-
-	if program.Search == SearchCertify || !s.fitsScale(was) {
-		return s
+	if program.Search == SearchCertify {
+		return s.demote(values)
 	}
 
-	// Auto: all that was kept on single runs is one chain that claims the difference.
-	s = NewAuto(program).noisy(s, values)
-	scale := s.MetricScale()
-	s.Auto.Chain = s.OneRun
-	s.Auto.Claim = scale.Height(was[0]) - scale.Height(s.Incumbent)
-	s.Auto.Gained = s.Auto.Claim
-
-	return s
+	return NewAuto(program).demote(s, values)
 }
 
 // alphaNext is the level of the campaign's next test.
@@ -316,19 +321,19 @@ func (s RuleState) Continue(old RuleState) RuleState {
 	return s
 }
 
-// demote makes the state noisy from here on; the noise is still to be learnt.
-func (s RuleState) demote() RuleState {
+// demote makes the state noisy from here on, since runs of the incumbent gave these values.
+func (s RuleState) demote(values []float64) RuleState {
 	s.NoiseKind, s.Demoted, s.Residuals = research.Noisy, true, nil
 	s.Note = "repeated runs of one version differed: the metric counts as noisy from here on, " +
 		"and what was kept on a single run is unverified"
 
-	if s.Incumbent <= 0 {
+	if !s.MetricScale().fits(s.Incumbent) {
 		s.Scale = linearScale
 	}
 
 	s.Level = s.MetricScale().Height(s.Incumbent)
 
-	return s
+	return s.learnNoise(successiveDiffs(s.heights(values)))
 }
 
 // learnNoise adds residuals of paired differences and fits the noise again. The new
@@ -346,14 +351,14 @@ func (s RuleState) learnNoise(residuals []float64) RuleState {
 		all = all[len(all)-keptResiduals:]
 	}
 
-	noise := fitNoise(all, s.rope(0)/100)
+	noise := fitNoise(all, s.leastPairNoise(all))
 	s.Residuals, s.S, s.Eps = all, noise.s, noise.eps
 
 	return s
 }
 
 // MetricScale is the scale that values are compared on.
-func (s RuleState) MetricScale() metricScale { return metricScale{s.Scale, s.Better} }
+func (s RuleState) MetricScale() metricScale { return metricScale{s.Scale, s.Better, s.Zero} }
 
 // heights are values on the scale, lower is better.
 func (s RuleState) heights(values []float64) []float64 {
@@ -368,7 +373,7 @@ func (s RuleState) heights(values []float64) []float64 {
 // fitsScale says whether every value has a place on the scale.
 func (s RuleState) fitsScale(values []float64) bool {
 	for _, v := range values {
-		if !(math.Abs(v) <= largest) || s.Scale == LogScale && v <= 0 {
+		if !(math.Abs(v) <= largest) || !s.MetricScale().fits(v) {
 			return false
 		}
 	}
@@ -378,9 +383,18 @@ func (s RuleState) fitsScale(values []float64) bool {
 
 // rope is the smallest gain worth having, on the scale (a region of practical
 // equivalence, Kruschke 2018): the program's m or, without one, .3 % of the
-// incumbent (around zero: a twentieth of the noise).
+// incumbent (around zero: a twentieth of the noise). Of a count and a share it is at
+// least one item.
 func (s RuleState) rope(m float64) float64 {
+	isOfItems := s.Scale == research.CountScale || s.Scale == research.ShareScale
+
 	switch {
+	case isOfItems:
+		if m <= 0 {
+			m = max(smallRatio*math.Abs(s.Incumbent), s.S/20, 1e-12)
+		}
+
+		return max(m, s.Step)
 	case m > 0:
 		return m
 	case s.Scale == LogScale:
@@ -397,8 +411,8 @@ func NewObservation(run Run, metric contract.Metric) Observation {
 	observation := Observation{
 		RunRequest: RunRequest{Side: run.Side, Role: run.Role, Pair: run.Pair, Order: run.Order, WarmUp: run.WarmUp,
 			Again: run.Again},
-		Valid: run.Valid, Reason: run.Reason, Value: v, Guards: run.Samples, Contended: run.Contended,
-		Unequal: run.Unequal != "",
+		Valid: run.Valid, Reason: run.Reason, Value: v, Of: run.Of, Items: run.Items, Guards: run.Samples,
+		Contended: run.Contended, Unequal: run.Unequal != "", Wall: run.Wall,
 	}
 	if observation.Valid && !ok {
 		observation.Valid, observation.Reason = false, "the run has no sample of "+metric.Name

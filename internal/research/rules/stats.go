@@ -12,6 +12,11 @@ const (
 	linearScale = research.LinearScale
 )
 
+// newScale is a scale on which nothing stands for 0.
+func newScale(name string, better research.Direction) metricScale {
+	return metricScale{Name: name, better: better}
+}
+
 // scaleOf is log when every value is positive, else linear.
 func scaleOf(values []float64) string {
 	for _, v := range values {
@@ -27,12 +32,17 @@ func scaleOf(values []float64) string {
 type metricScale struct {
 	Name   string
 	better research.Direction
+	zero   float64 // what stands for 0 on the log scale, 0 where nothing does
 }
 
 // Height is the value on the scale: log x or x, negated when higher is better.
-// On the log scale x must be positive.
+// On the log scale x must be positive, or 0 where something stands for it.
 func (r metricScale) Height(x float64) float64 {
 	if r.Name == LogScale {
+		if x == 0 {
+			x = r.zero
+		}
+
 		x = math.Log(x)
 	}
 
@@ -43,14 +53,26 @@ func (r metricScale) Height(x float64) float64 {
 	return x
 }
 
+// fits says whether x has a place on the scale.
+func (r metricScale) fits(x float64) bool {
+	return r.Name != LogScale || x > 0 || x == 0 && r.zero > 0
+}
+
 // value is the inverse of y.
 func (r metricScale) value(y float64) float64 {
 	if r.better == research.Higher {
 		y = -y
 	}
 
-	if r.Name == LogScale {
-		return math.Exp(y)
+	switch r.Name {
+	case LogScale:
+		if x := math.Exp(y); x > r.zero*(1+1e-9) {
+			return x
+		}
+
+		return 0
+	case research.CountScale, research.ShareScale:
+		return max(y, 0)
 	}
 
 	return y

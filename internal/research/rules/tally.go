@@ -21,7 +21,7 @@ type Tally struct {
 // AddGain is the tally after a gain on its scale; sign -1 takes it off again.
 // A gain that is no number changes nothing.
 func (t Tally) AddGain(g research.Interval, sign float64) Tally {
-	r := metricScale{t.Scale, t.Better}
+	r := newScale(t.Scale, t.Better)
 	half := (r.Size(g.Hi) - r.Size(g.Lo)) / (2 * z95)
 
 	return t.AddClaim(Claim{r.Size(g.Mid), half * half}, sign)
@@ -41,12 +41,12 @@ func (t Tally) AddClaim(c Claim, sign float64) Tally {
 // GainOverStart is a gain over the present tally, as one over the start: its own error
 // alone, since what came before is the same for whatever is tried next.
 func (t Tally) GainOverStart(g research.Interval) research.Interval {
-	r := metricScale{t.Scale, t.Better}
+	r := newScale(t.Scale, t.Better)
 	return *r.interval(-t.Size-r.Size(g.Mid), -t.Size-r.Size(g.Hi), -t.Size-r.Size(g.Lo))
 }
 
 // Interval is the tally as a gain over the start with its 90 % interval.
 func (t Tally) Interval() research.Interval {
 	half := z95 * math.Sqrt(t.Variance)
-	return *(metricScale{t.Scale, t.Better}).interval(-t.Size, -t.Size-half, -t.Size+half)
+	return *newScale(t.Scale, t.Better).interval(-t.Size, -t.Size-half, -t.Size+half)
 }

@@ -41,7 +41,30 @@ const (
 // runs may use. Sides are not named: the text is shown while other pairs are made.
 // ignoreReads is for a program whose runs begin without their files in memory: what
 // they read is then part of what is measured.
-func UnequalReason(base, other Run, cpus int, ignoreReads bool) string {
+func UnequalReason(base, other Run, cpus int, ignoreReads, ignoreLoad bool) string {
+	if reason := unequalLoad(base, other, cpus); reason != "" && !ignoreLoad {
+		return reason
+	}
+
+	if ignoreReads {
+		return ""
+	}
+
+	if isBeyond(base.DiskRead, other.DiskRead, unequalBytes) {
+		return fmt.Sprintf("one run of the pair read %s from disk, the other %s", megabytes(*base.DiskRead),
+			megabytes(*other.DiskRead))
+	}
+
+	if isBeyond(base.MajorFaults, other.MajorFaults, unequalFaults) {
+		return fmt.Sprintf("one run of the pair had %d major page faults, the other %d", *base.MajorFaults,
+			*other.MajorFaults)
+	}
+
+	return ""
+}
+
+// unequalLoad says how the load beside two runs differs, "" where it is alike.
+func unequalLoad(base, other Run, cpus int) string {
 	if base.Outside != nil && other.Outside != nil {
 		low, high := math.Min(*base.Outside, *other.Outside), math.Max(*base.Outside, *other.Outside)
 		if high-low > max(unequalCPUs, unequalShare*float64(cpus)) {
@@ -57,18 +80,8 @@ func UnequalReason(base, other Run, cpus int, ignoreReads bool) string {
 		}
 	}
 
-	if ignoreReads {
-		return ""
-	}
-
-	if isBeyond(base.DiskRead, other.DiskRead, unequalBytes) {
-		return fmt.Sprintf("one run of the pair read %s from disk, the other %s", megabytes(*base.DiskRead),
-			megabytes(*other.DiskRead))
-	}
-
-	if isBeyond(base.MajorFaults, other.MajorFaults, unequalFaults) {
-		return fmt.Sprintf("one run of the pair had %d major page faults, the other %d", *base.MajorFaults,
-			*other.MajorFaults)
+	if base.Contended != other.Contended {
+		return "others kept the machine busy beside one run of the pair only"
 	}
 
 	return ""

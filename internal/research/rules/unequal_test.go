@@ -181,11 +181,19 @@ func TestUnequalReason(t *testing.T) {
 		{"a few blocks", change(func(r *rules.Run) { r.DiskRead = number(1e6) }), quiet, false, ""},
 		{"the base's pages are gone", change(func(r *rules.Run) { r.MajorFaults = number(9000) }), quiet, false,
 			"9000 major"},
+		{"contended on one side only", change(func(r *rules.Run) { r.Outside, r.Contended = load(.55), true }), quiet, false,
+			"one run of the pair only"},
+		{"contended on both sides", change(func(r *rules.Run) { r.Outside, r.Contended = load(.55), true }),
+			change(func(r *rules.Run) { r.Outside, r.Contended = load(.6), true }), false, ""},
 		{"records of before", rules.Run{Wall: 1}, rules.Run{Wall: 1}, false, ""},
 	} {
-		got := rules.UnequalReason(c.base, c.other, 2, c.cold)
+		got := rules.UnequalReason(c.base, c.other, 2, c.cold, false)
 		if (got == "") != (c.want == "") || !strings.Contains(got, c.want) {
 			t.Errorf("%s: %q", c.name, got)
+		}
+
+		if got := rules.UnequalReason(c.base, c.other, 2, c.cold, true); strings.Contains(got, "busy") {
+			t.Errorf("%s, of a metric that load can't change: %q", c.name, got)
 		}
 
 		if strings.Contains(got, "incumbent") || strings.Contains(got, "candidate") {

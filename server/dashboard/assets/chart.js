@@ -1,7 +1,7 @@
 // The progress chart: every experiment by verdict, and the best so far with its
 // interval. Shapes are those of the table. uPlot draws lines and axes.
 import { h, panel, mark, setText, say } from "./dom.js";
-import { number, percent, signed, ago, exact } from "./format.js";
+import { number, signed, ago, exact } from "./format.js";
 import { colour, onTheme } from "./theme.js";
 
 /* global uPlot */
@@ -40,31 +40,31 @@ export class ProgressChart {
   worth(x) {
     if (this.exact) return finite(x.value) ? x.value : null;
     const g = x.over_start || x.gain;
-    return g && finite(g.mid) ? g.mid * this.unit() : null;
+    return g && finite(g.mid) ? this.level(g.mid) : null;
   }
 
-  unit() {
-    return !this.exact && this.p.scale === "log" ? 100 : 1; // a share is shown as percent
-  }
-
-  text(v) {
-    if (this.exact) return number(v, this.p.metric.unit);
-    return this.p.scale === "log" ? percent(v / 100) : signed(v) + " " + (this.p.metric.unit || "");
+  // level is a gain over the start as it is drawn: in the metric's unit where the start's
+  // value is known, else as itself, a share in percent.
+  level(g) {
+    if (this.exact || !finite(g)) return g;
+    if (!finite(this.p.start)) return this.p.scale === "log" ? 100 * g : g;
+    const grown = this.p.metric.better === "higher" ? g : -g;
+    return this.p.scale === "log" ? this.p.start * Math.max(0, 1 + grown) : this.p.start + grown;
   }
 
   data() {
     const xs = [], mid = [], lo = [], hi = [];
     let best = null;
-    const u = this.unit();
     if (this.exact && finite(this.p.baseline) && this.p.from <= 1) push(0, { mid: this.p.baseline, lo: this.p.baseline, hi: this.p.baseline });
     else if (!this.exact && this.p.from <= 1) push(0, { mid: 0, lo: 0, hi: 0 });
+    const level = (g) => this.level(g);
     for (const x of this.points) push(x.n, x.best || best);
     function push(n, b) {
       best = b;
       xs.push(n);
-      mid.push(b && finite(b.mid) ? b.mid * u : null);
-      lo.push(b && finite(b.lo) ? b.lo * u : null);
-      hi.push(b && finite(b.hi) ? b.hi * u : null);
+      mid.push(b && finite(b.mid) ? level(b.mid) : null);
+      lo.push(b && finite(b.lo) ? level(b.lo) : null);
+      hi.push(b && finite(b.hi) ? level(b.hi) : null);
     }
     this.range = limits(mid.concat(lo, hi), this.points.map((x) => this.worth(x)));
     return [xs, mid, lo, hi];
@@ -108,7 +108,7 @@ export class ProgressChart {
   }
 
   tick(v) {
-    if (this.exact) return number(v);
+    if (this.exact || finite(this.p.start)) return number(v);
     return signed(v) + (this.p.scale === "log" ? " %" : "");
   }
 
@@ -179,12 +179,11 @@ export class ProgressChart {
     this.plot.redraw(false, false);
     if (i < 0) return;
     const x = this.points[i], at = this.where(this.plot, x), v = this.worth(x);
-    const gain = x.gain ? (this.p.scale === "log" ? percent(x.gain.mid) + interval(x.gain, 100) + " %" : signed(x.gain.mid) + interval(x.gain, 1)) : "";
     this.tip.replaceChildren(
       h("p", null, h("strong", { text: "#" + x.n + " " }), h("span", { class: "verdict" }, mark(x.verdict), h("span", { text: x.verdict || "running" })),
         h("span", { class: "quiet", text: x.rolled_back ? ", rolled back" : x.kept ? ", kept" : "" })),
       h("p", { text: x.hypothesis }),
-      h("p", { class: "quiet", text: [this.exact && v !== null && this.text(v), !this.exact && gain && "over the incumbent then: " + gain, v === null && "nothing was measured"].filter(Boolean).join("; ") }),
+      h("p", { class: "quiet", text: v === null ? "nothing was measured" : x.result || "" }),
       h("p", { class: "quiet", text: ago(x.at) + ", " + exact(x.at) }));
     const w = this.box.clientWidth, px = at.x / devicePixelRatio, py = at.y / devicePixelRatio;
     const width = Math.min(340, w * 0.8);
@@ -210,9 +209,9 @@ export class ProgressChart {
     const p = this.p, n = {}, sure = p.gain && p.gain.certified;
     const proven = sure && sure.mid === p.gain.mid && sure.lo === p.gain.lo && sure.hi === p.gain.hi;
     for (const x of this.points) n[x.verdict || "running"] = (n[x.verdict || "running"] || 0) + 1;
-    this.legend.replaceChildren(h("span", null, h("span", { class: "line" }), this.exact ? "best value so far" : "gain " + (proven ? "proven" : "claimed") + " over the start, 90 % interval"),
+    this.legend.replaceChildren(h("span", null, h("span", { class: "line" }), this.exact ? "best value so far" : (proven ? "proven" : "claimed") + " over the start, 90 % interval"),
       ...verdicts.filter((v) => n[v]).map((v) => h("span", { class: "verdict" }, mark(v), h("span", { text: v }))), h("span", { text: "larger: kept" }));
-    const axis = this.exact ? p.metric.name + (p.metric.unit ? " in " + p.metric.unit : "") + ", " + p.metric.better + " is better" : "Gain of " + p.metric.name + " over the start, up is better";
+    const axis = this.exact || finite(p.start) ? p.metric.name + (p.metric.unit ? " in " + p.metric.unit : "") + ", " + p.metric.better + " is better" : "Gain of " + p.metric.name + " over the start, up is better";
     const older = p.total > this.points.length ? ". The newest " + this.points.length + " of " + p.total + " experiments" : "";
     setText(this.words, axis + older + ". Drag to look closer, double click for all.");
     this.box.setAttribute("aria-label", "Progress over " + this.points.length + " experiments. " + axis + ". Arrow keys go from point to point, Enter opens one; the table below has the same.");
@@ -226,10 +225,6 @@ export class ProgressChart {
 }
 
 const finite = (v) => typeof v === "number" && Number.isFinite(v);
-
-function interval(g, by) {
-  return finite(g.lo) && finite(g.hi) && g.lo !== g.hi ? " (" + signed(g.lo * by) + " .. " + signed(g.hi * by) + ")" : "";
-}
 
 // limits is the axis: all of the line, and of the points those that are not far
 // off, so that one bad edit does not flatten a night.

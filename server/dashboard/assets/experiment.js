@@ -2,7 +2,7 @@
 // was judged and how sure that is.
 import { get } from "./api.js";
 import { h, keyed, panel, mark } from "./dom.js";
-import { number, duration, bytes, time, exact, percent } from "./format.js";
+import { number, duration, bytes, time, exact } from "./format.js";
 import { link, go } from "./route.js";
 import { evidenceChart } from "./chart.js";
 import { show } from "./diff.js";
@@ -74,7 +74,7 @@ export function experiment(main, route, { state, steer }) {
 
 function judged(x, s) {
   const words = x.words || (x.status === "running" ? "It runs; there is no verdict yet." : "");
-  const rows = [["status", statusWords(x)], ["proof", x.proof], ["could have seen", x.detectable && s.campaign.noisy ? "effects from about " + (x.scale === "log" ? percent(x.detectable).replace("+", "") : number(Number(x.detectable.toPrecision(3)), x.unit)) : null],
+  const rows = [["status", statusWords(x)], ["proof", x.proof], ["could have seen", x.detectable_text && s.campaign.noisy ? "effects from about " + x.detectable_text : null],
     ["lesson", x.lesson], ["note", x.note]];
   return panel("Verdict", {}, h("p", { class: "finding" }, mark(x.verdict), h("span", null, !words.startsWith(x.verdict || "\n") && x.verdict ? h("strong", { text: x.verdict + ": " }) : null, words)),
     definitions(rows));
@@ -95,7 +95,7 @@ function facts(x, s) {
   return panel("Facts", {}, definitions([
     ["expected", x.expect], ["idea", x.idea && h("a", { href: link("ideas"), text: String(x.idea) })], ["session", x.session],
     ["proposed", x.proposed_at && time(x.proposed_at)], ["judged", x.judged_at && time(x.judged_at)],
-    ["value", !s.campaign.noisy && x.value !== null && x.value !== undefined ? number(x.value, x.unit) : null], ["gain", x.gain_text],
+    ["result", x.gain_text],
     ...(x.guards || []).map((g) => ["guard " + g.name, number(g.value)]),
     ["edit", "+" + (x.added || 0) + " −" + (x.removed || 0) + " lines in " + (x.files || []).join(", ")],
     ["candidate", commit(x.candidate)], ["compared with", commit(x.parent)], ["kept as", commit(x.commit)]]));

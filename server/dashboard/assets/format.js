@@ -19,11 +19,6 @@ export function signed(v, digits = 3) {
   return (v > 0 ? "+" : v < 0 ? "−" : "") + s;
 }
 
-// percent writes a share.
-export function percent(share) {
-  return signed(share * 100, Math.abs(share) >= 0.1 ? 3 : 2) + " %";
-}
-
 // duration writes seconds in the two largest units that they have, as wording.FormatDuration
 // of internal/research does.
 export function duration(s) {

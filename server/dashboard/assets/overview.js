@@ -2,7 +2,7 @@
 // every experiment.
 import { get } from "./api.js";
 import { h, keyed, panel, setText, mark } from "./dom.js";
-import { number, percent, clock, duration, hours, plural, sentence } from "./format.js";
+import { number, clock, duration, hours, plural, sentence } from "./format.js";
 import { link, go } from "./route.js";
 import { Table } from "./table.js";
 import { ProgressChart } from "./chart.js";
@@ -66,14 +66,11 @@ function standing() {
   }
 }
 
-// exactWords says where a deterministic metric stands.
+// exactWords says where a metric stands of which the server has no words.
 function exactWords(c) {
   if (c.best === null || c.best === undefined) return c.experiments ? "Nothing is proven yet." : "Nothing has been measured yet.";
   if (c.baseline === null || c.baseline === undefined) return "";
-  if (c.best === c.baseline) return "No better than at the start: " + number(c.baseline, c.metric.unit) + ".";
-  const gain = c.metric.better === "lower" ? c.baseline - c.best : c.best - c.baseline;
-  const share = c.baseline !== 0 ? " (" + percent(gain / Math.abs(c.baseline)).replace("+", "") + ")" : "";
-  return "Better than the start by " + number(Number(gain.toPrecision(6)), c.metric.unit) + share + "; it was " + number(c.baseline, c.metric.unit) + ".";
+  return "It was " + number(c.baseline, c.metric.unit) + " at the start.";
 }
 
 // running is what goes on now.

@@ -42,7 +42,7 @@ export class Table {
     this.count = h("span", { class: "count", role: "status" });
     this.body = h("div", { class: "rows", role: "rowgroup" });
     this.none = h("p", { class: "empty", hidden: true });
-    const heads = [["n", "no."], ["", "verdict"], ["", "hypothesis"], ["n gain", "gain or value"], ["", "status"], ["n opt", "runs"], ["n opt", "time"], ["n", "when"]];
+    const heads = [["n", "no."], ["", "verdict"], ["", "hypothesis"], ["n gain", "result"], ["", "status"], ["n opt", "runs"], ["n opt", "time"], ["n", "when"]];
     this.grid = h("div", { class: "grid", role: "table", "aria-label": "Experiments, newest first" },
       h("div", { class: "head", role: "row", "aria-rowindex": "1" }, heads.map(([c, text]) => h("span", { role: "columnheader", class: c, text }))), this.body);
     this.el = h("section", { class: "panel", "aria-labelledby": "p-experiments" }, h("h2", { id: "p-experiments", text: "Experiments" }),

@@ -1,0 +1,379 @@
+package simulate
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"ratchet/internal/research"
+	"ratchet/internal/research/rules"
+)
+
+// A field night is like a real one: 100 proposals in 300 runs.
+const (
+	fieldRuns      = 300
+	fieldProposals = 100
+	fieldRope      = .003 // of the rules, on the log scale
+	mostNights     = 2000 // of mixed edits, where an error is asked for
+)
+
+// Field is what Ratchet's rule comes to on one machine: a recorded stream or a noise model.
+type Field struct {
+	Name  string     `json:"name"`
+	SD    float64    `json:"sd"` // of a run, on the log scale, from successive differences
+	Null  FieldNull  `json:"null"`
+	Mixed FieldMixed `json:"mixed"`
+}
+
+// FieldNull is what nights of useless edits came to. Shares are from 0 to 1.
+type FieldNull struct {
+	Nights            int     `json:"nights"`
+	FalseCertificates float64 `json:"false_certificates"` // share of nights
+	Kept              float64 `json:"kept"`               // share of edits, when they were judged
+	KeptAboveRope     float64 `json:"kept_above_rope"`    // of edits: kept with an interval above the smallest gain worth having
+	Regressed         float64 `json:"regressed"`          // share of edits that are said to be worse
+}
+
+// FieldMixed is what nights of mixed edits came to.
+type FieldMixed struct {
+	Nights          int     `json:"nights"`
+	Covered         float64 `json:"covered"`   // share of the stated 90 % intervals that hold the true effect
+	Intervals       int     `json:"intervals"` // how many were stated
+	Looked          int     `json:"looked"`    // experiments with two runs or more
+	Width           float64 `json:"width"`     // median of the intervals, on the log scale
+	GainOverPeer    float64 `json:"gain_over_best_peer"`
+	SE              float64 `json:"se"` // of that
+	Peer            string  `json:"peer"`
+	PeerGain        float64 `json:"peer_gain"` // log-ratio a night
+	Claimed         float64 `json:"claimed_over_true"`
+	Riders          float64 `json:"riders"` // share of what was kept that brings no gain
+	RunsPerProposal float64 `json:"runs_per_proposal"`
+	TrueRegressed   float64 `json:"losses_regressed"` // share of harmful edits that are said to be worse
+	LossesKept      float64 `json:"losses_kept"`
+	GainsKept       float64 `json:"gains_kept"` // share of edits that gain 3 % or more
+}
+
+// tally counts verdicts of one night.
+type tally struct {
+	nulls, nullsKept, nullsAbove, nullsWorse int
+	losses, lossesWorse, lossesKept          int
+	gains, gainsKept                         int
+	looked, intervals, covered               int
+	widths                                   []float64
+}
+
+func (t *tally) add(effect float64, judgement rules.Judgement) {
+	isKept := judgement.Verdict == research.Provisional || judgement.Verdict == research.Improved
+	isWorse := judgement.Verdict == research.Regressed
+
+	switch {
+	case effect == 0:
+		t.nulls++
+		t.nullsKept += count(isKept)
+		t.nullsWorse += count(isWorse)
+		t.nullsAbove += count(isKept && judgement.Gain != nil && judgement.Gain.Lo > fieldRope)
+	case effect > 0:
+		t.losses++
+		t.lossesWorse += count(isWorse)
+		t.lossesKept += count(isKept)
+	case effect < math.Log1p(-.03):
+		t.gains++
+		t.gainsKept += count(isKept)
+	}
+
+	t.looked += count(judgement.Runs >= 2)
+
+	if judgement.Gain == nil {
+		return
+	}
+	lo, hi := -logGain(judgement.Gain.Hi), -logGain(judgement.Gain.Lo)
+	t.intervals++
+	t.covered += count(lo-1e-12 <= effect && effect <= hi+1e-12)
+	t.widths = append(t.widths, hi-lo)
+}
+
+func count(is bool) int {
+	if is {
+		return 1
+	}
+
+	return 0
+}
+
+func addTallies(tallies []tally) (sum tally) {
+	for _, t := range tallies {
+		sum.nulls, sum.nullsKept = sum.nulls+t.nulls, sum.nullsKept+t.nullsKept
+		sum.nullsAbove, sum.nullsWorse = sum.nullsAbove+t.nullsAbove, sum.nullsWorse+t.nullsWorse
+		sum.losses, sum.lossesWorse = sum.losses+t.losses, sum.lossesWorse+t.lossesWorse
+		sum.gains, sum.gainsKept = sum.gains+t.gains, sum.gainsKept+t.gainsKept
+		sum.lossesKept += t.lossesKept
+		sum.looked, sum.intervals = sum.looked+t.looked, sum.intervals+t.intervals
+		sum.covered += t.covered
+		sum.widths = append(sum.widths, t.widths...)
+	}
+
+	return sum
+}
+
+// FieldReport is what nights on recorded streams came to.
+type FieldReport struct {
+	Streams []Field `json:"streams"`
+}
+
+// FieldStudy is which machines are played.
+type FieldStudy struct {
+	Folder string // of recorded streams
+	Models bool   // the noise models too
+	Nights int
+	Seed   uint64
+	// Error goes on with mixed nights until the gain over the best peer is known to this
+	// standard error, up to 2,000 nights; 0 plays Nights.
+	Error float64
+	First bool // the first version of the rule
+
+	Played func(done, total int) // called after every night, by several goroutines; nil for nobody
+	done   atomic.Int64
+	total  atomic.Int64
+}
+
+// Run plays nights on the streams of the folder. Cancelled, it returns ctx's error.
+func (s *FieldStudy) Run(ctx context.Context) ([]Field, error) {
+	if s.Nights < 1 {
+		return nil, research.Errorf(research.CodeBadArgument, "give --nights a number from 1",
+			"%d nights show nothing", s.Nights)
+	}
+
+	streams, err := ReadStreams(s.Folder)
+	if err != nil {
+		return nil, err
+	}
+
+	fields := s.PlayStreams(ctx, streams)
+	if s.Models {
+		fields = append(fields, s.PlayModels(ctx, FieldModels())...)
+
+		for _, noise := range NoiseModels() {
+			if noise.Sigma > 0 {
+				fields = append(fields, s.PlayModels(ctx, []NoiseModel{noise})...)
+			}
+		}
+	}
+
+	return fields, ctx.Err()
+}
+
+// PlayStreams plays nights on recorded streams.
+func (s *FieldStudy) PlayStreams(ctx context.Context, streams []Stream) []Field {
+	var fields []Field
+
+	for _, stream := range streams {
+		noise := NoiseModel{Name: stream.Name, Sigma: .02, Scale: 1}
+		cell := Cell{Name: stream.Name, Noise: noise, Runs: fieldRuns, Proposals: fieldProposals, Stream: stream.Noise}
+		field := s.playField(ctx, cell)
+		field.SD = stream.SD()
+		fields = append(fields, field)
+	}
+
+	return fields
+}
+
+// PlayModels plays nights under noise models.
+func (s *FieldStudy) PlayModels(ctx context.Context, models []NoiseModel) []Field {
+	var fields []Field
+
+	for _, noise := range models {
+		cell := Cell{Name: noise.Name, Noise: noise, Runs: fieldRuns, Proposals: fieldProposals}
+		field := s.playField(ctx, cell)
+		field.SD = modelSD(cell)
+		fields = append(fields, field)
+	}
+
+	return fields
+}
+
+// modelSD is the standard deviation of a run from the successive differences of a long
+// night in which nothing changes.
+func modelSD(cell Cell) float64 {
+	machine := newWorld(cell, 1, 0)
+	noise := make([]float64, 2000)
+
+	for i := range noise {
+		noise[i] = machine.measureOnce(0)
+	}
+
+	return Stream{Noise: noise}.SD()
+}
+
+func (s *FieldStudy) playField(ctx context.Context, cell Cell) Field {
+	own := Rule{Name: "auto", play: playAuto(flaws{first: s.First})}
+	var peers []Rule
+
+	for _, r := range Rules() {
+		if r.Peer {
+			peers = append(peers, r)
+		}
+	}
+
+	cell.Effects = nullEdits
+	nullNights, nullTallies := s.playNights(ctx, own, cell, 0, s.Nights)
+
+	cell.Effects = mixed
+	nights, tallies := s.playNights(ctx, own, cell, 0, s.Nights)
+	peerNights := make([][]Night, len(peers))
+
+	for i, r := range peers {
+		peerNights[i], _ = s.playNights(ctx, r, cell, 0, s.Nights)
+	}
+
+	best := bestOf(peerNights)
+	ratio, se := GainRatio(nights, peerNights[best])
+
+	for s.Error > 0 && se > s.Error && len(nights) < mostNights && ctx.Err() == nil {
+		more := min(max(len(nights)/2, 20), mostNights-len(nights))
+		moreNights, moreTallies := s.playNights(ctx, own, cell, len(nights), more)
+		morePeer, _ := s.playNights(ctx, peers[best], cell, len(nights), more)
+		nights, tallies = append(nights, moreNights...), append(tallies, moreTallies...)
+		peerNights[best] = append(peerNights[best], morePeer...)
+		ratio, se = GainRatio(nights, peerNights[best])
+	}
+
+	null, sum := addTallies(nullTallies), addTallies(tallies)
+	summary := SummariseNights(nights)
+
+	return Field{
+		Name: cell.Name,
+		Null: FieldNull{
+			Nights: len(nullNights), FalseCertificates: SummariseNights(nullNights).FalseNight,
+			Kept: share(null.nullsKept, null.nulls), KeptAboveRope: share(null.nullsAbove, null.nulls),
+			Regressed: share(null.nullsWorse, null.nulls),
+		},
+		Mixed: FieldMixed{
+			Nights: len(nights), Covered: share(sum.covered, sum.intervals), Intervals: sum.intervals,
+			Looked: sum.looked, Width: medianOrZero(sum.widths), GainOverPeer: ratio, SE: se, Peer: peers[best].Name,
+			PeerGain: SummariseNights(peerNights[best]).Gain, Claimed: summary.Honesty, Riders: summary.FalseShare,
+			RunsPerProposal: summary.Runs / max(summary.Proposals, 1), TrueRegressed: share(sum.lossesWorse, sum.losses),
+			LossesKept: share(sum.lossesKept, sum.losses), GainsKept: share(sum.gainsKept, sum.gains),
+		},
+	}
+}
+
+// bestOf is the index of the nights with the largest mean gain.
+func bestOf(nights [][]Night) int {
+	best := 0
+	for i := range nights {
+		if SummariseNights(nights[i]).Gain > SummariseNights(nights[best]).Gain {
+			best = i
+		}
+	}
+
+	return best
+}
+
+func share(part, of int) float64 { return float64(part) / float64(max(of, 1)) }
+
+func medianOrZero(values []float64) float64 {
+	if len(values) == 0 {
+		return 0
+	}
+
+	return median(values)
+}
+
+// playNights plays n nights from number first on, on all processors. Cancelled, it
+// gives what it has.
+func (s *FieldStudy) playNights(ctx context.Context, rule Rule, cell Cell, first, n int) ([]Night, []tally) {
+	s.total.Add(int64(n))
+	nights, tallies := make([]Night, n), make([]tally, n)
+	numbers := make(chan int)
+	var players sync.WaitGroup
+
+	for range runtime.GOMAXPROCS(0) {
+		players.Go(func() {
+			for i := range numbers {
+				machine := newWorld(cell, s.Seed, first+i)
+				machine.judged = tallies[i].add
+				rule.play(machine)
+				nights[i] = machine.Night
+
+				if s.Played != nil {
+					s.Played(int(s.done.Add(1)), int(s.total.Load()))
+				}
+			}
+		})
+	}
+
+	for i := range n {
+		if ctx.Err() != nil {
+			break
+		}
+		numbers <- i
+	}
+	close(numbers)
+	players.Wait()
+
+	return slices.Clip(nights), tallies
+}
+
+// FieldModels are machines like real ones, which the ten of the tables are not: two
+// speeds, by independent runs and by blocks, jumps, warm-up, coarse clocks, load.
+func FieldModels() []NoiseModel {
+	return []NoiseModel{
+		{Name: "two speeds, 15 % of runs 1.5 ×", Sigma: .005, Slow: math.Log(1.5), SlowShare: .15, Scale: 1},
+		{Name: "two speeds, 25 % of runs 1.35 ×", Sigma: .005, Slow: math.Log(1.35), SlowShare: .25, Scale: 1},
+		{Name: "two speeds, 5 % of runs 2.5 ×", Sigma: .01, Slow: math.Log(2.5), SlowShare: .05, Scale: 1},
+		{Name: "two speeds, 40 % of runs 1.2 ×", Sigma: .02, Slow: math.Log(1.2), SlowShare: .40, Scale: 1},
+		{Name: "slow blocks, 1.5 ×", Sigma: .005, Slow: math.Log(1.5), SlowShare: .20, SlowStay: .95, Scale: 1},
+		{Name: "slow blocks, 1.3 ×", Sigma: .005, Slow: math.Log(1.3), SlowShare: .30, SlowStay: .90, Scale: 1},
+		{Name: "steps of 30 %", Sigma: .02, Step: .27, StepP: .01, Scale: 1},
+		{Name: "warm-up of 20 %", Sigma: .01, WarmUp: .20, WarmUpRuns: 40, Scale: 1},
+		{Name: "clock of 1 % ticks", Sigma: .015, Quantum: .01, Scale: 1},
+		{Name: "clock of 4 % ticks", Sigma: .01, Quantum: .04, Scale: 1},
+		{Name: "load that grows and falls", Sigma: .02, Load: .40, LoadRuns: 120, Scale: 1},
+	}
+}
+
+// RenderMachines has a row a machine: what of the promises holds there.
+func RenderMachines(fields []Field) string {
+	var text strings.Builder
+	text.WriteString("| machine | sd of a run | useless edits: nights with a false certificate | kept on trial | with an interval above the smallest gain | said to be worse | intervals that hold | their median width | gain against the best peer (se) | that peer | claimed/true | riders | runs a proposal | fails |\n" +
+		"|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n")
+
+	for _, f := range fields {
+		fmt.Fprintf(&text, "| %s | %.1f %% | %.3f | %.1f %% | %.2f %% | %.2f %% | %.1f %% of %d | %.1f %% | %.2f (%.2f) | %s | %.2f | %.2f | %.1f | %s |\n",
+			f.Name, 100*f.SD, f.Null.FalseCertificates, 100*f.Null.Kept, 100*f.Null.KeptAboveRope, 100*f.Null.Regressed,
+			100*f.Mixed.Covered, f.Mixed.Intervals, 100*f.Mixed.Width, f.Mixed.GainOverPeer, f.Mixed.SE, f.Mixed.Peer,
+			f.Mixed.Claimed, f.Mixed.Riders, f.Mixed.RunsPerProposal, strings.Join(f.Failures(), ", "))
+	}
+
+	return text.String()
+}
+
+// Failures names what is promised and not shown on this machine.
+func (f Field) Failures() []string {
+	var failures []string
+	fails := func(is bool, what string) {
+		if is {
+			failures = append(failures, what)
+		}
+	}
+
+	fails(f.Null.FalseCertificates > .05, "false certificates")
+	fails(f.Null.Kept > .25, "useless edits kept")
+	fails(f.Null.KeptAboveRope > .02, "useless edits kept above the smallest gain")
+	fails(f.Null.Regressed > .05, "useless edits worse")
+	fails(f.Mixed.Covered < .87, "intervals")
+	fails(f.Mixed.Intervals < f.Mixed.Looked, "experiments without an interval")
+	fails(f.Mixed.GainOverPeer+2*f.Mixed.SE < 1, "gain")
+	fails(f.Mixed.Claimed != 0 && math.Abs(f.Mixed.Claimed-1) > .1, "claimed/true")
+
+	if f.Mixed.SE > .1 {
+		failures = append(failures, "gain not resolved")
+	}
+
+	return failures
+}
