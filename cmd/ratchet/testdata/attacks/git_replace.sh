@@ -1,4 +1,5 @@
 # kind: git replace swaps the evaluator
+# suite
 . ./lib.sh
 echo 'echo 100' > prog.sh
 echo 'echo "METRIC cost=$(sh prog.sh)"' > bench.sh

@@ -35,5 +35,8 @@ def work():
     s = socket.socket(socket.AF_UNIX); s.connect("$W/outside/s"); return int(s.recv(64))
 P
 propose 'ask a helper'
-case $RATCHET_TIER-$answer in copies-*improved:*) open 'a helper outside gave the answer through its socket' ;; esac
+case $RATCHET_TIER-$answer in
+*invalid*) ;;
+copies-*) open 'a helper outside gave the answer through its socket' ;;
+esac
 end_with_answer

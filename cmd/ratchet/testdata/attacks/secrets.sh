@@ -16,7 +16,8 @@ for d, _, fs in os.walk("$HOME"):
             if open(os.path.join(d, f), errors="replace").read(40).startswith("SECRET"): got.append(f)
         except OSError: pass
 for p in "$W/repo/.git/config", "$W/repo/.git/ratchet/ledger.db", "/etc/shadow", "/root/.bashrc", "/proc/kcore", "/dev/kmsg", "/dev/mem":
-    try: open(p, "rb").read(100); got.append(p)
+    try:
+        if open(p, "rb").read(100): got.append(p)  # what is hidden may look empty
     except OSError: pass
 print("GOT", " ".join(got), "END")
 P

@@ -1,5 +1,4 @@
 # kind: a number hidden in a spoilt, cut or stripped line
-# suite
 . ./lib.sh
 echo 'echo working' > prog.sh
 printf 'sh prog.sh\necho "METRIC cost=100"\n' > bench.sh
