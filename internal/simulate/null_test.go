@@ -2,6 +2,7 @@ package simulate_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"ratchet/internal/simulate"
@@ -139,10 +140,11 @@ func TestCertifyKeepsAreReal(t *testing.T) {
 func exactFault(t *testing.T, rule string) string {
 	t.Helper()
 	c, _ := simulate.FindCell("100/300, lognormal 2%")
-	c.Noise, c.Runs = noiseNamed(t, "deterministic"), 102
+	c.Noise, c.Runs = noiseNamed(t, "deterministic"), 130
 
 	s := simulate.SummariseNights(play(ruleNamed(t, rule), c, 20, 27))
-	if s.Runs > 102 || s.Proposals != 100 || s.AnyFalse > 0 || s.Honesty < 1-1e-9 || s.Honesty > 1+1e-9 || s.Gain == 0 {
+	// Two runs calibrate, each proposal has one, and each keep one more that confirms it.
+	if s.Runs > 102+s.Keeps+1e-9 || s.Proposals != 100 || s.AnyFalse > 0 || s.Honesty < 1-1e-9 || s.Honesty > 1+1e-9 || s.Gain == 0 {
 		return fmt.Sprintf("%+v", s)
 	}
 
@@ -172,8 +174,11 @@ func TestMistakenRulesFail(t *testing.T) {
 
 	nights := size(4, 2)
 	for _, c := range strongest() {
-		_, claim := c.faults(t, "auto, raw claim", nights) // the winner's curse
-		fails("auto, raw claim", "claims in "+c.cell, claim)
+		if !strings.Contains(c.cell, "0.5%") { // where the noise is small, so is the winner's curse
+			_, claim := c.faults(t, "auto, raw claim", nights)
+			fails("auto, raw claim", "claims in "+c.cell, claim)
+		}
+
 		gain, _ := c.faults(t, "auto, spendthrift", nights)
 		fails("auto, spendthrift", "gains in "+c.cell, gain)
 	}
