@@ -95,6 +95,10 @@ func disturb(c *client, s *site, job, step string, canStop bool) {
 // The machine's slot is held by nothing but measured runs: in every step around one, in
 // which a campaign hangs, is stopped or dies, another campaign measures.
 func TestSlotIsForMeasuredRuns(t *testing.T) {
+	if testing.Short() {
+		t.Skip("make long runs it: it takes minutes; TestSlotIsGivenBack proves the like of one process")
+	}
+
 	t.Parallel()
 	locks := t.TempDir()
 	waiter := newSlotSite(t, locks)
