@@ -2,6 +2,7 @@ package terminal_test
 
 import (
 	"bytes"
+	"io"
 	"context"
 	"os"
 	"slices"
@@ -111,9 +112,9 @@ func TestProgressOnATerminal(t *testing.T) {
 	want := "\rexport  25%, 50 of 200 records, 125 a…\x1b[K" +
 		"\rexport  25%, 50 of 200 records, 83 a s…\x1b[K" + "\r\x1b[K"
 
-	got := make([]byte, 4096)
+	got := make([]byte, len(want))
 
-	n, err := reader.Read(got)
+	n, err := io.ReadFull(reader, got) // what a terminal hands over comes in pieces
 	if err != nil || string(got[:n]) != want {
 		t.Errorf("%v: the terminal got %q, want %q", err, got[:n], want)
 	}
