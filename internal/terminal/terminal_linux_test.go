@@ -2,8 +2,8 @@ package terminal_test
 
 import (
 	"bytes"
-	"io"
 	"context"
+	"io"
 	"os"
 	"slices"
 	"strings"
