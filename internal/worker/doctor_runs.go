@@ -52,10 +52,10 @@ func keepDoctorRuns(r *runner, campaign *history.Campaign, runs []rules.Run) err
 	for _, run := range runs {
 		isUsable = isUsable && run.Valid
 		record.At = run.Started.Add(time.Duration(run.Wall * float64(time.Second)))
-		record.Runs = append(record.Runs, rules.Run{Job: run.Job, Number: run.Number, Role: run.Role, Side: run.Side,
-			Commit: run.Commit, Seed: run.Seed, WarmUp: run.WarmUp, Valid: true, Samples: run.Samples, Wall: run.Wall,
-			CPU: run.CPU, MaxRSS: run.MaxRSS, Started: run.Started, Outside: run.Outside, Load: run.Load,
-			Contended: run.Contended})
+
+		// The output and what was enforced are in the throw-away ledger only.
+		run.Output, run.Bytes, run.Enforced, run.EnforcedAs = "", 0, nil, 0
+		record.Runs = append(record.Runs, run)
 	}
 
 	file := doctorRunsFile(r.Checkout)

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"ratchet/internal/research"
 	"ratchet/internal/research/history"
 	"ratchet/internal/worker"
 	"ratchet/ledger"
@@ -95,6 +96,26 @@ func TestDoctorsRunsCountForTheCampaign(t *testing.T) {
 				t.Errorf("%d runs of the doctor's %d", len(end.Doctor.Runs), health.Runs)
 			}
 		})
+	}
+}
+
+// A doctor's runs keep what a share is of: the campaign that takes them over compares shares.
+func TestDoctorsRunsKeepTheirItems(t *testing.T) {
+	t.Parallel()
+
+	co := newCheckout(t, map[string]string{
+		"program.md":   strings.Replace(doctorFiles["program.md"], "name: x, better: lower", "name: right, better: higher", 1),
+		"candidate.sh": "echo right: $((30 + RATCHET_SEED % 5))/50\n",
+	})
+	_, err := worker.Doctor(t.Context(), co.Checkout, worker.DoctorRequest{Say: func(string) {}})
+	co.must(err)
+	co.start()
+	co.startCalibration()
+	co.must(co.work("c1"))
+
+	end, _ := co.calibration()
+	if end.Doctor == nil || end.State.Of != 50 || end.State.Scale != research.ShareScale {
+		t.Errorf("taken over: %t; compared as %q of %d items", end.Doctor != nil, end.State.Scale, end.State.Of)
 	}
 }
 
