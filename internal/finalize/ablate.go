@@ -200,10 +200,10 @@ func (a *ablator) forecast() (comparisons, runs int, words string) {
 	words = fmt.Sprintf("ablation of %s: about %s, %s%s", wording.Count(len(a.plan.Changes), "change"),
 		wording.Count(comparisons, "comparison"), wording.Count(runs, "run"), a.estimateTime(runs))
 	if a.plan.NoiseKind == research.Noisy {
-		scale := rules.RuleState{Scale: a.plan.Scale, Better: a.plan.Better}.MetricScale()
 		words += fmt.Sprintf("; at most %d pairs each, by which a gain of %s or more is told from none",
 			a.plan.Pairs,
-			a.campaign.Program.Metric.Words(a.plan.Scale).FormatSize(scale.Gain(-a.plan.DetectableGain())))
+			a.campaign.Program.Metric.Words(a.plan.Scale).FormatSize(
+				a.plan.MetricScale().Gain(-a.plan.DetectableGain())))
 	}
 
 	return comparisons, runs, words

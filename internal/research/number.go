@@ -14,8 +14,11 @@ const (
 
 // IsLinear says whether differences on the scale are amounts in the metric's unit.
 func IsLinear(scale string) bool {
-	return scale == LinearScale || scale == CountScale || scale == ShareScale
+	return scale == LinearScale || IsOfItems(scale)
 }
+
+// IsOfItems says whether the scale is of a number of items or a share of them.
+func IsOfItems(scale string) bool { return scale == CountScale || scale == ShareScale }
 
 // Interval is an estimate with its 90 % interval.
 type Interval struct {

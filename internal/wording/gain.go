@@ -333,8 +333,8 @@ func formatApart(from, to float64) (was, is string) {
 	return strconv.FormatFloat(from, 'g', -1, 64), strconv.FormatFloat(to, 'g', -1, 64)
 }
 
-// FormatEvidence is an e-value: whole from 100 on, else to three digits. Beyond a
-// million nobody counts.
+// FormatEvidence is an e-value: whole from 100 on, else to three digits; above a million
+// only that.
 func FormatEvidence(e float64) string {
 	switch {
 	case e > 1e6:

@@ -114,7 +114,7 @@ func readSystemV(kind string) (rows []map[string]string, err error) {
 }
 
 // MoveNew takes away what was not there before the run, whose processes are dead, and
-// is nobody's: no living process has the file open or mapped, none is attached to the
+// is not in use: no living process has the file open or mapped, none is attached to the
 // segment, made it, or was the last to use it. A program of this user may still have made
 // it, so the content of files and segments is kept in the folder kept, which is made; the
 // messages of queues and the values of semaphores are lost. moved are the kept files.

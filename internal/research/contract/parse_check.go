@@ -276,8 +276,7 @@ func (d *decoder) checkMetric() {
 			"metric.min_gain of %s can't be reached where lower is better; give a share below 100%%", metric.MinGain)
 	}
 
-	if isOfItems := metric.Scale == research.CountScale || metric.Scale == research.ShareScale; isOfItems &&
-		usageUnits(metric.From.Kind) != nil {
+	if research.IsOfItems(metric.Scale) && usageUnits(metric.From.Kind) != nil {
 		d.faultAbout("metric.scale", "metric.scale can't be %q where metric.from is %s, which counts no items; "+
 			"use log or linear, or leave it out", metric.Scale, metric.From.Kind)
 	}

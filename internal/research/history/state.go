@@ -47,7 +47,7 @@ type Campaign struct {
 	Runs       int     `json:"runs"`
 	RunSeconds float64 `json:"run_seconds"`
 	GPUSeconds float64 `json:"gpu_seconds,omitempty"`
-	// of RunSeconds, those of repeated runs; not counted under version 0 of the rule
+	// of RunSeconds, those of repeated runs; not counted under the rule's first version
 	RepeatSeconds float64 `json:"repeat_seconds,omitempty"`
 	// DoctorRun is the mean length in seconds of the runs that the last calibration took
 	// over from a doctor, 0 for none

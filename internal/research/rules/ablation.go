@@ -67,7 +67,7 @@ type Ablation struct {
 	Zero  float64 `json:"zero,omitempty"` // what stands for 0 on the log scale, see RuleState
 }
 
-func (a Ablation) metricScale() metricScale { return metricScale{a.Scale, a.Better, a.Zero} }
+func (a Ablation) MetricScale() metricScale { return metricScale{a.Scale, a.Better, a.Zero} }
 
 // NewAblation is the ablation of a head with these changes by what st knows of
 // the noise. pairs is the cap on those of a comparison.
@@ -94,7 +94,7 @@ func NewAblation(program contract.Program, st RuleState, changes []AblationChang
 // on the scale of the ablation; 0 for nothing, and for one that a person kept
 // against its verdict.
 func (a Ablation) ClaimedGain(judgement *Judgement, overridden bool) float64 {
-	scale := a.metricScale()
+	scale := a.MetricScale()
 
 	switch {
 	case judgement == nil || overridden:

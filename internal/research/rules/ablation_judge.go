@@ -141,7 +141,7 @@ func (a Ablation) gainInterval(diffs []float64, sign float64) *research.Interval
 		mid, half = location, z95*math.Sqrt(variance)
 	}
 
-	return a.metricScale().interval(sign*mid, sign*mid-half, sign*mid+half)
+	return a.MetricScale().interval(sign*mid, sign*mid-half, sign*mid+half)
 }
 
 // EstimateGain is what the runs of one comparison say of what it leaves out.

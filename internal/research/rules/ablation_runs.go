@@ -29,7 +29,7 @@ type ablationJob struct {
 // NewAblationRuns is empty; st has the guards' values at the campaign's start.
 func NewAblationRuns(a Ablation, p contract.Program, st RuleState) *AblationRuns {
 	return &AblationRuns{program: p, start: st.Start, exact: a.NoiseKind == research.Deterministic, of: a.Of,
-		scale: a.metricScale()}
+		scale: a.MetricScale()}
 }
 
 // AddJob folds in a job that has ended; end is nil where it was lost. Jobs of

@@ -331,16 +331,17 @@ func (c *cell) update(y float64, candidate bool, sigma, drift, outlierShare floa
 type moments struct{ effect, varEffect, level, varLevel, cov, runVar float64 }
 
 func (m *mixture) moments() (o moments) {
-	n := len(m.prior.mid)
+	n, tickVar := len(m.prior.mid), m.tickVar()
+
 	for i := range m.cells {
 		c := &m.cells[i]
 		if c.weight == 0 {
 			continue
 		}
-		s := math.Sqrt(m.sigma[i/n]*m.sigma[i/n] + m.tickVar())
+		s := m.sigma[i/n]
 		o.effect += c.weight * c.effect
 		o.level += c.weight * c.level
-		o.runVar += c.weight * s * s
+		o.runVar += c.weight * (s*s + tickVar)
 	}
 
 	for i := range m.cells {

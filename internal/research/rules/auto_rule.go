@@ -35,7 +35,7 @@ type Auto struct {
 	// min_gain where the program gives one, else .3 % of the incumbent.
 	Rope float64
 	// KeepBar is the share of Rope that an edit must be expected to bring to be
-	// adopted; 0 is .05.
+	// adopted; 0 is keepShare, and .05 in the first version.
 	KeepBar float64
 	// Version is that of the states that a calibration begins.
 	Version int
@@ -85,7 +85,7 @@ type Adoption struct {
 }
 
 // keepShare is KeepBar's default from the second version on: keeping what is expected to
-// gain less carries more riders than it gains (docs/evidence.md has the curve).
+// gain less carries more edits without a gain than it is worth.
 const keepShare = .2
 
 // baseRule calibrates, and decides deterministic metrics.

@@ -41,15 +41,17 @@ func (a Auto) Next(st RuleState, outlook Outlook, obs []Observation) Step {
 	}
 
 	belief := st.openBelief(obs)
+	now := belief.moments()
 	left, _ := a.spareRuns(st, outlook)
-	worth, ofCandidate := belief.moments().bestLook()
-	tooDear := worth <= a.lookPrice(st, outlook, belief.prior)
+	share := runsPerProposal(left, outlook)
+	worth, ofCandidate := now.bestLook()
+	tooDear := worth <= lookPrice(st, share, belief.prior)
 
 	stoppedBy := ""
 	switch {
-	case tooDear && len(obs) < left && a.mustLookAtHead(st, outlook, belief.moments(), obs):
+	case tooDear && len(obs) < left && share >= besideRuns && a.mustLookAtHead(st, now, obs):
 		return Step{Run: &RunRequest{Side: Incumbent, Role: research.Anchor}}
-	case tooDear && len(obs) < left && outlook.Shorter && a.canBeSimpler(st, belief, obs):
+	case tooDear && len(obs) < left && outlook.Shorter && a.canBeSimpler(st, belief, now, obs):
 		return runCandidate
 	case tooDear:
 		stoppedBy = "price"
@@ -63,16 +65,16 @@ func (a Auto) Next(st RuleState, outlook Outlook, obs []Observation) Step {
 		return Step{Run: &RunRequest{Side: Incumbent, Role: research.Anchor}}
 	}
 
-	return conclude(a.judgeBelief(st, outlook, belief, obs, stoppedBy), st, obs)
+	return conclude(a.judgeBelief(st, outlook, belief, now, obs, stoppedBy), st, obs)
 }
 
 // canBeSimpler says whether another look may still show that a shorter edit
 // loses nothing that matters: not yet believed, not hopeless, four looks at most.
-func (a Auto) canBeSimpler(st RuleState, belief *mixture, obs []Observation) bool {
+func (a Auto) canBeSimpler(st RuleState, belief *mixture, now moments, obs []Observation) bool {
 	_, loss, _ := belief.effectChances(st.Auto.Rope)
 	looks := len(st.candidateHeights(obs))
 
-	if belief.moments().effect < -a.keepBar(st) {
+	if a.isWorthKeeping(st, now) {
 		return false // it is adopted for its gain
 	}
 
@@ -82,9 +84,8 @@ func (a Auto) canBeSimpler(st RuleState, belief *mixture, obs []Observation) boo
 // mustLookAtHead says whether the head is to be run beside the candidate before an edit is
 // kept: for a gain that is large against the noise, since the level may have jumped, and
 // where runs are so quiet that one tells much, since a trend passes for a gain.
-func (a Auto) mustLookAtHead(st RuleState, outlook Outlook, now moments, obs []Observation) bool {
-	if st.Version == FirstVersion || len(st.heightsOf(obs, Incumbent)) > 0 ||
-		a.runsPerProposal(st, outlook) < besideRuns {
+func (a Auto) mustLookAtHead(st RuleState, now moments, obs []Observation) bool {
+	if st.Version == FirstVersion || len(st.heightsOf(obs, Incumbent)) > 0 {
 		return false
 	}
 
@@ -93,8 +94,8 @@ func (a Auto) mustLookAtHead(st RuleState, outlook Outlook, now moments, obs []O
 	return a.isWorthKeeping(st, now) && (runSD < quietRun*st.Auto.Rope || now.effect < -largeEffect*runSD)
 }
 
-// isWorthKeeping says whether the expected gain is enough to adopt the edit: above the
-// bar, and not all of it what the noise would show of no gain at all.
+// isWorthKeeping says whether the expected gain is enough to adopt the edit: above the bar
+// and, from the second version on, above a share of its own standard deviation.
 func (a Auto) isWorthKeeping(st RuleState, now moments) bool {
 	bar := a.keepBar(st)
 	if st.Version > FirstVersion {
@@ -167,15 +168,14 @@ func (o moments) lookValue(cov, v, k float64) float64 {
 
 // judgeBelief is the judgement that the belief gives as the looks end.
 func (a Auto) judgeBelief(
-	st RuleState, outlook Outlook, belief *mixture, obs []Observation, stoppedBy string,
+	st RuleState, outlook Outlook, belief *mixture, now moments, obs []Observation, stoppedBy string,
 ) *Judgement {
-	now := belief.moments()
 	gain, loss, within := belief.effectChances(st.Auto.Rope)
 	candidates := st.candidateHeights(obs)
 
 	scale := st.MetricScale()
 	value, base := scale.value(median(candidates)), scale.value(now.level)
-	lo, hi := belief.statedInterval(st.Version)
+	lo, hi := belief.statedInterval(now, st.Version)
 	runSD := math.Sqrt(now.runVar)
 
 	judgement := &Judgement{
@@ -257,10 +257,10 @@ func (a Auto) Close(st RuleState, outlook Outlook, obs []Observation, judgement 
 	auto.IfKept = nil
 
 	if judgement.Verdict != research.Invalid && len(st.candidateHeights(obs)) > 0 {
-		_, late := a.spareRuns(st, outlook)
+		left, late := a.spareRuns(st, outlook)
 		belief := st.openBelief(obs)
 
-		auto.Price = a.nextPrice(st, outlook, belief.prior, len(obs))
+		auto.Price = nextPrice(st, runsPerProposal(left, outlook), belief.prior, len(obs))
 		auto.Late = auto.Late || late
 		auto.IfKept = belief.closeProposal()
 		auto.IfKept.N = judgement.N
@@ -306,9 +306,9 @@ const (
 // scale: at most what a fresh proposal would earn with the run, 3 (gained +
 // 20 v0) / (runs + 20) with v0 the expected gain of a fresh proposal. Where
 // every proposal still expected may have as many looks as one can, a run costs
-// next to nothing.
-func (a Auto) lookPrice(st RuleState, o Outlook, prior effectPrior) float64 {
-	if a.runsPerProposal(st, o) >= sparingLooks {
+// next to nothing; share is how many that are.
+func lookPrice(st RuleState, share float64, prior effectPrior) float64 {
+	if share >= sparingLooks {
 		return priceIdle * st.Auto.Rope
 	}
 
@@ -321,22 +321,20 @@ func (a Auto) lookPrice(st RuleState, o Outlook, prior effectPrior) float64 {
 }
 
 // nextPrice is the price after a proposal that took looks runs: dearer when
-// it took more than the runs left for each proposal, cheaper when less, so that
-// exactly the budget is spent where proposals are scarce.
-func (a Auto) nextPrice(st RuleState, outlook Outlook, prior effectPrior, looks int) float64 {
-	step := max(-5, min(5, float64(looks)-a.runsPerProposal(st, outlook)))
+// it took more than its share, the runs left for each proposal, cheaper when less, so
+// that exactly the budget is spent where proposals are scarce.
+func nextPrice(st RuleState, share float64, prior effectPrior, looks int) float64 {
+	step := max(-5, min(5, float64(looks)-share))
 
-	return max(a.lookPrice(st, outlook, prior)*math.Exp(priceStep*step), priceFloor*st.Auto.Rope)
+	return max(lookPrice(st, share, prior)*math.Exp(priceStep*step), priceFloor*st.Auto.Rope)
 }
 
-// runsPerProposal is the number of runs left for each proposal still expected, 0
+// runsPerProposal is how many of the runs left each proposal still expected can have, 0
 // when their number is not known.
-func (a Auto) runsPerProposal(st RuleState, outlook Outlook) float64 {
+func runsPerProposal(left int, outlook Outlook) float64 {
 	if outlook.Proposals <= 0 {
 		return 0
 	}
-
-	left, _ := a.spareRuns(st, outlook)
 
 	return float64(left) / float64(outlook.Proposals)
 }

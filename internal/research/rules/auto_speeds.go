@@ -348,16 +348,14 @@ func (c *cell) collapse(chances [4]float64, ways [3]innovation, jumpVar float64)
 // pairSpeeds is the noise of a pair as far as the belief knows it: two runs without their
 // outliers, and the slow runs of a machine with two speeds.
 func (m *mixture) pairSpeeds() noiseModel {
-	p := m.runShares().slow
-	var weight, mean, square, variance, runVar float64
+	runVar, _ := m.noiseVariances()
+	var weight, mean, square, variance float64
 
 	for h, w := range m.Weights {
-		if !m.hasSpeeds[h] || w == 0 {
-			runVar += w * m.sigma[h] * m.sigma[h]
+		if !m.hasSpeeds[h] {
 			continue
 		}
 		weight += w
-		runVar += w * m.sigma[h] * m.sigma[h]
 		mean += w * m.Speeds.Slow[h]
 		square += w * m.Speeds.Slow[h] * m.Speeds.Slow[h]
 		variance += w * m.Speeds.SlowVars[h]
@@ -367,6 +365,7 @@ func (m *mixture) pairSpeeds() noiseModel {
 	if weight < certainSpeeds {
 		return pair
 	}
+	p := m.runShares().slow
 	pair.slow = mean / weight
 	pair.slowVar = variance/weight + max(0, square/weight-pair.slow*pair.slow)
 	pair.slowShare = weight * p * (1 - p)
@@ -381,8 +380,7 @@ const certainSpeeds = .1
 // belief's own, mean and standard deviation. From the second on an edit that changes nothing
 // weighs nullDiscount as much in it as in the search: what is stated must hold where edits
 // do more than proposals mostly do.
-func (m *mixture) statedInterval(version int) (lo, hi float64) {
-	now := m.moments()
+func (m *mixture) statedInterval(now moments, version int) (lo, hi float64) {
 	half := z95 * math.Sqrt(now.varEffect)
 	lo, hi = now.effect-half, now.effect+half
 

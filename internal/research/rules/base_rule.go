@@ -23,9 +23,9 @@ type baseRule struct {
 }
 
 // Calibrate names the next run of the start version, nil when obs is enough: a
-// metric declared deterministic needs no warm-up and two equal runs; one left to
-// auto three bit-equal runs after a discarded warm-up; any other as many as noise says. An
-// invalid run ends it.
+// metric declared deterministic needs no warm-up and two equal runs; one left to auto as
+// many equal runs, the warm-up among them, as its digits ask for (equalRunsNeeded); any
+// other as many as noise says. An invalid run ends it.
 func (r baseRule) Calibrate(obs []Observation, noise noiseRuns) *RunRequest {
 	request := &RunRequest{Side: Incumbent, Role: research.Calibrate}
 	if len(obs) == 0 && r.metric.Noise != research.Deterministic {
@@ -51,8 +51,8 @@ func (r baseRule) Calibrate(obs []Observation, noise noiseRuns) *RunRequest {
 	return request
 }
 
-// neededEqualRuns is how many equal runs make the metric deterministic, 0 if none do;
-// for auto it is that of the rule's first version, see equalRunsNeeded.
+// neededEqualRuns is how many equal runs make the metric deterministic, 0 if none do. What
+// it says of auto holds for the rule's first version; see equalRunsNeeded for later ones.
 func (r baseRule) neededEqualRuns() int {
 	switch r.metric.Noise {
 	case research.Deterministic:
@@ -247,7 +247,7 @@ func (r baseRule) compareExactly(st RuleState, value float64) *Judgement {
 	case st.Scale == LogScale && base > 0:
 		judgement.Scale = LogScale
 		gain /= base
-	case st.Scale == research.CountScale || st.Scale == research.ShareScale:
+	case research.IsOfItems(st.Scale):
 		judgement.Scale = st.Scale
 	}
 
@@ -389,7 +389,7 @@ type noiseRuns struct {
 }
 
 // areEnough says whether obs, valid runs, are enough of a noisy metric. Where their
-// length is not known, and for states of version 0, least is the number.
+// length is not known, and for states of the first version, least is the number.
 func (n noiseRuns) areEnough(version int, obs []Observation) bool {
 	spent, counted := 0.0, 0
 	values := make([]float64, 0, len(obs))
@@ -403,7 +403,7 @@ func (n noiseRuns) areEnough(version int, obs []Observation) bool {
 	}
 
 	switch {
-	case version < CurrentVersion || !(spent > 0):
+	case version == FirstVersion || !(spent > 0):
 		return counted >= n.least
 	case counted >= mostCalibration:
 		return true
@@ -420,7 +420,7 @@ func (n noiseRuns) areEnough(version int, obs []Observation) bool {
 // noiseValues are the values that a calibration's noise is learned from: those that
 // count and, where these are too few to show any, the warm-up's before them.
 func noiseValues(version int, obs []Observation, counted []float64) []float64 {
-	if version < CurrentVersion || len(counted) >= autoCalibration {
+	if version == FirstVersion || len(counted) >= autoCalibration {
 		return counted
 	}
 
@@ -434,7 +434,7 @@ func noiseValues(version int, obs []Observation, counted []float64) []float64 {
 
 // isNoiseUnknown says whether the calibration had too few runs to know the noise.
 func (s RuleState) isNoiseUnknown() bool {
-	return s.Version >= CurrentVersion && s.NoiseKind == research.Noisy && len(s.Values) < autoCalibration
+	return s.Version > FirstVersion && s.NoiseKind == research.Noisy && len(s.Values) < autoCalibration
 }
 
 // DescribeUnknownNoise says so, "" where it is known.

@@ -17,12 +17,11 @@ import (
 // Describe is the judgement in one line for m's readers. It never suggests to try the
 // same again.
 func (j Judgement) Describe(m contract.Metric) string {
-	j = j.withExpected()
-	w := formatter{j, m.Words(j.Scale)}
+	w := j.formatter(m)
 	switch {
 	case j.Verdict == research.Invalid:
 		return "invalid: " + j.Reason
-	case j.Gain == nil:
+	case w.Gain == nil:
 		return w.describeUnmeasured()
 	case j.StoppedBy == "one_run":
 		return w.describeExact()
@@ -38,10 +37,9 @@ func (j Judgement) Describe(m contract.Metric) string {
 // DescribeChange is what was measured, without the verdict: the values, and what is known
 // of the change. "" where nothing comparable was measured.
 func (j Judgement) DescribeChange(m contract.Metric) string {
-	j = j.withExpected()
-	w := formatter{j, m.Words(j.Scale)}
+	w := j.formatter(m)
 	switch {
-	case j.Verdict == research.Invalid || j.Gain == nil:
+	case j.Verdict == research.Invalid || w.Gain == nil:
 		return ""
 	case j.isFirstLook():
 		return strings.TrimSpace(w.words.Name+" "+w.values()) + " (first look)"
@@ -68,18 +66,17 @@ func (j Judgement) FromTo(m contract.Metric) string {
 // ShortChange is what is known of the change in a column: "12 % less", with "expected" in
 // front of what is on trial, and "first look" for a look that claims none; "-" for nothing.
 func (j Judgement) ShortChange(m contract.Metric) string {
-	j = j.withExpected()
-	w := formatter{j, m.Words(j.Scale)}
+	w := j.formatter(m)
 	switch {
-	case j.Verdict == research.Invalid || j.Gain == nil:
+	case j.Verdict == research.Invalid || w.Gain == nil:
 		return "-"
 	case j.isFirstLook():
 		return "first look"
 	case j.Verdict == research.Provisional:
-		return "expected " + w.amount(j.Gain.Mid)
+		return "expected " + w.amount(w.Gain.Mid)
 	}
 
-	return w.amount(j.Gain.Mid)
+	return w.amount(w.Gain.Mid)
 }
 
 // ShortRange is the interval of ShortChange, as its numbers; "" where it claims none.
@@ -108,15 +105,15 @@ func (j Judgement) ShortResult(m contract.Metric) string {
 	}
 }
 
-// withExpected is j with what is expected of an edit that was run once, as its gain without
-// an interval: one look claims none.
-func (j Judgement) withExpected() Judgement {
+// formatter writes j. Of an edit that was run once what is expected stands for its gain,
+// without an interval: one look claims none.
+func (j Judgement) formatter(m contract.Metric) formatter {
 	if j.Gain == nil && j.Claim != nil && j.Value != nil {
 		expected := newScale(j.Scale, j.State.Better).Gain(-j.Claim.Gain)
 		j.Gain = &research.Interval{Mid: expected, Lo: expected, Hi: expected}
 	}
 
-	return j
+	return formatter{j, m.Words(j.Scale)}
 }
 
 // isFirstLook says that the candidate was run once and dropped: too little for a claim.

@@ -13,7 +13,7 @@ import (
 // This file knows what kind of number a metric is: how it is compared, how fine it is,
 // how noisy it has to be, and how many equal runs say that it has no noise.
 //
-// States of version 0 know nothing of this: their fields are zero.
+// States of the first version know nothing of this: their fields are zero.
 
 const (
 	smallCount = 20 // a whole number that was below it is a count
@@ -194,7 +194,7 @@ func itemVariance(obs []Observation) float64 {
 // countingVariance is the variance of a run that the kind of number has by itself: what
 // the items of a share did, or that of a binomial, or of a Poisson for a count. Half an
 // item is added, so that a level at the edge is not taken for one without noise. 0 for
-// other numbers, and for a share of nobody knows how many.
+// other numbers, and for a share whose number of items is not known.
 func countingVariance(s RuleState) float64 {
 	switch {
 	case s.Scale == research.CountScale:

@@ -8,6 +8,24 @@ import (
 	"ratchet/internal/research/contract"
 )
 
+// A run is contended when others kept the machine busy beside it. What is repeated
+// depends on the load alone, never on a value, so the tests keep their levels.
+//
+// From the second version on, a contended look is repeated once, right away, for as
+// long as that helps (LoadState), and both count: a sound run is never dropped for a
+// slower one, and the belief weighs them. A pair is not repeated: where others were busy
+// beside one of its runs only, it is unequal (UnequalReason), and another makes up for
+// it; where beside both, it counts, since load that stays is noise, which the interleaving
+// spreads over both sides. An experiment whose sides met different loads altogether is
+// called neither better nor worse: first the side that met less is run again
+// (nextBeside), and if that does not help either it is inconclusive.
+//
+// In the first version a contended look, and a pair of which a half is contended, is
+// repeated once, and the repetition counts instead, contended or not.
+//
+// The number of a deterministic metric does not depend on the load: nothing is repeated. If
+// it does after all, the runs differ, and the metric counts as noisy from then on.
+
 // LoadState is what a campaign has learned of what others' load does to its metric. The
 // zero value is that of a calibration beside which the machine was quiet.
 type LoadState struct {
@@ -16,7 +34,7 @@ type LoadState struct {
 	Busy bool `json:"busy,omitempty"`
 	// HeadBusy says the same of the last looks at the incumbent, whose level is remembered.
 	HeadBusy bool `json:"head_busy,omitempty"`
-	// Repeats counts the repetitions, Calm those beside which nobody was busy; both are
+	// Repeats counts the repetitions, Calm those beside which the machine was quiet; both are
 	// halved by an experiment without load.
 	Repeats int `json:"repeats,omitempty"`
 	Calm    int `json:"calm,omitempty"`
@@ -139,12 +157,9 @@ func learnCalibrationLoad(s RuleState, obs []Observation) RuleState {
 	return s
 }
 
-// loadRule is a rule of version 1 or later, see the top of repeat.go.
-type loadRule repeatingRule
-
-// next repeats a contended look, or asks the rule, whose judgement stands unless the two
-// sides met different loads.
-func (r loadRule) next(st RuleState, outlook Outlook, obs []Observation) Step {
+// nextPooled is Next from the second version on: it repeats a contended look, or asks the
+// rule, whose judgement stands unless the two sides met different loads.
+func (r repeatingRule) nextPooled(st RuleState, outlook Outlook, obs []Observation) Step {
 	isIndifferent := st.isLoadIndifferent(r.metric)
 	if !isIndifferent && len(obs) < outlook.Left {
 		if repeat := nextLookRepeat(st, obs); repeat != nil {
@@ -170,8 +185,9 @@ func (r loadRule) next(st RuleState, outlook Outlook, obs []Observation) Step {
 	return step
 }
 
-// close folds a judged experiment into the state, and what it showed of the load.
-func (r loadRule) close(st RuleState, o Outlook, obs []Observation, j Judgement) RuleState {
+// closePooled is Close from the second version on: it folds a judged experiment into the
+// state, and what it showed of the load.
+func (r repeatingRule) closePooled(st RuleState, o Outlook, obs []Observation, j Judgement) RuleState {
 	st = r.Rule.Close(st.countLostTests(o), o, obs, j)
 	if st.NoiseKind != research.Noisy {
 		return st
@@ -296,29 +312,11 @@ func nextBeside(s RuleState, outlook Outlook, obs []Observation) *RunRequest {
 	return nil
 }
 
-// A run is contended when others kept the machine busy beside it. What is repeated
-// depends on the load alone, never on a value, so the tests keep their levels.
-//
-// States of version 1 and later. A contended look is repeated once, right away, for as
-// long as that helps (LoadState), and both count: a sound run is never dropped for a
-// slower one, and the belief weighs them. A pair is not repeated: where others were busy
-// beside one of its runs only, it is unequal (UnequalReason), and another makes up for
-// it; where beside both, it counts, since load that stays is noise, which the interleaving
-// spreads over both sides. An experiment whose sides met different loads altogether is
-// called neither better nor worse: first the side that met less is run again
-// (loadRule.nextBeside), and if that does not help either it is inconclusive.
-//
-// States of version 0. A contended look, and a pair of which a half is contended, is
-// repeated once, and the repetition counts instead, contended or not.
-//
-// The number of a deterministic metric does not depend on the load: nothing is repeated. If
-// it does after all, the runs differ, and the metric counts as noisy from then on.
-
 // NextRepeat is the run that repeats a half of the last pair of obs, by a state of
-// version 0; nil for later ones, when the metric is deterministic, or that pair is not
+// the first version; nil for later ones, when the metric is deterministic, or that pair is not
 // complete, not contended, has been repeated, or could not be.
 func (st RuleState) NextRepeat(obs []Observation) *RunRequest {
-	if st.NoiseKind == research.Deterministic || st.Version >= CurrentVersion {
+	if st.NoiseKind == research.Deterministic || st.Version > FirstVersion {
 		return nil
 	}
 
@@ -414,8 +412,7 @@ func ResolveRepeats(obs []Observation) []Observation {
 	return resolved
 }
 
-// repeatingRule is a rule of version 0, whose contended runs are repeated once; states of
-// later versions go to loadRule.
+// repeatingRule is a rule with what is done about contended runs.
 type repeatingRule struct {
 	Rule
 	metric contract.Metric
@@ -424,7 +421,7 @@ type repeatingRule struct {
 // Calibrated is the first state, with what the calibration shows of the load.
 func (r repeatingRule) Calibrated(obs []Observation) (RuleState, error) {
 	st, err := r.Rule.Calibrated(obs)
-	if err != nil || st.Version < CurrentVersion || st.NoiseKind != research.Noisy {
+	if err != nil || st.Version == FirstVersion || st.NoiseKind != research.Noisy {
 		return st, err
 	}
 
@@ -434,8 +431,8 @@ func (r repeatingRule) Calibrated(obs []Observation) (RuleState, error) {
 // Next repeats what was contended, and otherwise asks the rule, which sees one
 // run for each look and each half of a pair.
 func (r repeatingRule) Next(st RuleState, outlook Outlook, obs []Observation) Step {
-	if st.Version >= CurrentVersion {
-		return loadRule(r).next(st, outlook, obs)
+	if st.Version > FirstVersion {
+		return r.nextPooled(st, outlook, obs)
 	}
 
 	if repeat := st.NextRepeat(obs); repeat != nil {
@@ -456,8 +453,8 @@ func (r repeatingRule) Next(st RuleState, outlook Outlook, obs []Observation) St
 
 // Close hands the rule one run for each look and each half of a pair.
 func (r repeatingRule) Close(st RuleState, o Outlook, obs []Observation, j Judgement) RuleState {
-	if st.Version >= CurrentVersion {
-		return loadRule(r).close(st, o, obs, j)
+	if st.Version > FirstVersion {
+		return r.closePooled(st, o, obs, j)
 	}
 
 	return r.Rule.Close(st.countLostTests(o), o, ResolveRepeats(obs), j)

@@ -21,7 +21,6 @@ const (
 // noiseModel is the contaminated normal (Huber 1964) of one paired difference
 // d at effect delta: (1-eps) N(d; delta, s^2) + eps Cauchy(d; 0, 5s). The
 // Cauchy part does not move with delta: it caps what one outlier can say.
-// It steers the search; no certificate rests on it.
 //
 // Where a machine has two speeds, a pair may also have one slow run: of either side
 // with chance slowShare each, longer by slow with the variance slowVar.
@@ -61,6 +60,7 @@ func fitNoise(residuals []float64, floor float64) noiseModel {
 	if n == 0 {
 		return noiseModel{s: floor, eps: outlierShare}
 	}
+
 	return noiseModel{s: max(madToSD*medianAbs(residuals), floor), eps: outlierShare}.fit(residuals, floor)
 }
 
@@ -69,16 +69,18 @@ func (m noiseModel) fit(residuals []float64, floor float64) noiseModel {
 	n := float64(len(residuals))
 
 	for range emRounds {
-		var clean, core, squares float64
+		// Residuals without an outlier and, of these, without a slow run.
+		var clean, even, squares float64
 
 		for _, r := range residuals {
-			clear := (1 - m.eps) * normalDensity(r, m.s) * (1 - 2*m.slowShare)
-			all := m.density(r, 0)
-			clean += (1 - m.eps) * m.cleanDensity(r, m.s) / all
-			core += clear / all
-			squares += clear / all * r * r
+			density := m.density(r, 0)
+			clean += (1 - m.eps) * m.cleanDensity(r, m.s) / density
+
+			p := (1 - m.eps) * normalDensity(r, m.s) * (1 - 2*m.slowShare) / density
+			even += p
+			squares += p * r * r
 		}
-		m.s = max(math.Sqrt(squares/max(core, 1e-9)), floor)
+		m.s = max(math.Sqrt(squares/max(even, 1e-9)), floor)
 		m.eps = (n - clean + outlierWeight*outlierShare) / (n + outlierWeight)
 	}
 	m.s *= 1 + 1/math.Sqrt(2*n)
@@ -212,8 +214,8 @@ func (m noiseModel) pairsFor(gain, need float64, most int) int {
 	return most
 }
 
-// leastPairsKept is how many pairs are kept back at least: where many runs are slow or wild, two
-// pairs may say nothing.
+// leastPairsKept is how many pairs are kept back at least: where many runs are slow or
+// outliers, two pairs may say nothing.
 func (m noiseModel) leastPairsKept() int {
 	if m.slowShare > .02 || m.eps > 1.5*outlierShare {
 		return 6

@@ -87,7 +87,7 @@ type RuleState struct {
 	Demoted bool `json:"demoted,omitempty"` // was deterministic until a repeat differed
 	// Better is the metric's direction, which Scale's values are turned by.
 	Better research.Direction `json:"better,omitempty"`
-	// Load is what is known of what others' load does, nil in states of version 0 and of
+	// Load is what is known of what others' load does, nil in states of the first version and of
 	// deterministic metrics.
 	Load *LoadState `json:"load,omitempty"`
 	// Note is what a person should know of the last calibration or demotion, "" for nothing.
@@ -386,22 +386,22 @@ func (s RuleState) fitsScale(values []float64) bool {
 // incumbent (around zero: a twentieth of the noise). Of a count and a share it is at
 // least one item.
 func (s RuleState) rope(m float64) float64 {
-	isOfItems := s.Scale == research.CountScale || s.Scale == research.ShareScale
+	isOfItems := research.IsOfItems(s.Scale)
 
 	switch {
-	case isOfItems:
-		if m <= 0 {
-			m = max(smallRatio*math.Abs(s.Incumbent), s.S/20, 1e-12)
-		}
-
-		return max(m, s.Step)
-	case m > 0:
+	case m > 0 && !isOfItems:
 		return m
 	case s.Scale == LogScale:
 		return smallRatio
+	case m <= 0:
+		m = max(smallRatio*math.Abs(s.Incumbent), s.S/20, 1e-12)
 	}
 
-	return max(smallRatio*math.Abs(s.Incumbent), s.S/20, 1e-12)
+	if isOfItems {
+		m = max(m, s.Step)
+	}
+
+	return m
 }
 
 // NewObservation is a recorded run as a rule sees it.

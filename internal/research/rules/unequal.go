@@ -40,7 +40,8 @@ const (
 // can; base is of the version that the other is compared with. cpus is how many CPUs
 // runs may use. Sides are not named: the text is shown while other pairs are made.
 // ignoreReads is for a program whose runs begin without their files in memory: what
-// they read is then part of what is measured.
+// they read is then part of what is measured; ignoreLoad for a metric that others' load
+// can't change.
 func UnequalReason(base, other Run, cpus int, ignoreReads, ignoreLoad bool) string {
 	if reason := unequalLoad(base, other, cpus); reason != "" && !ignoreLoad {
 		return reason
