@@ -12,7 +12,7 @@ import (
 
 func simulateCommand(cli *app) *cobra.Command {
 	var s simulate.Study
-	var field simulate.FieldStudy
+	var machines simulate.MachineStudy
 	cmd := &cobra.Command{
 		Use:   "simulate",
 		Short: "play whole virtual nights by Ratchet's rules and by other tools', and print what each is worth",
@@ -24,17 +24,17 @@ func simulateCommand(cli *app) *cobra.Command {
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			p := cli.progress("playing", "nights")
-			if field.Folder != "" {
-				field.Nights, field.Seed, field.Played = s.Nights, s.Seed, p.Step
-				fields, err := field.Run(cmd.Context())
+			if machines.Folder != "" {
+				machines.Nights, machines.Seed, machines.Played = s.Nights, s.Seed, p.Step
+				played, err := machines.Run(cmd.Context())
 				p.End()
 
 				if err != nil {
 					return err
 				}
 
-				return cli.emit(simulate.FieldReport{Streams: fields}, func(out io.Writer) {
-					fmt.Fprint(out, simulate.RenderMachines(fields))
+				return cli.emit(simulate.MachineReport{Streams: played}, func(out io.Writer) {
+					fmt.Fprint(out, simulate.RenderMachines(played))
 				})
 			}
 
@@ -66,10 +66,10 @@ func simulateCommand(cli *app) *cobra.Command {
 	cmd.Flags().StringVar(&s.Cell, "cell", "",
 		"only cells whose name contains this, such as \"late-stage\" or \"null, drift\"")
 	cmd.Flags().StringVar(&s.Rule, "rule", "", "of Ratchet's rules only this one: auto or certify")
-	cmd.Flags().StringVar(&field.Folder, "streams", "",
+	cmd.Flags().StringVar(&machines.Folder, "streams", "",
 		"folder of recorded values, to play the rule on that noise: .tsv files with a column value, or one number a line")
-	cmd.Flags().BoolVar(&field.Models, "models", false, "with --streams: play the noise models too")
-	cmd.Flags().Float64Var(&field.Error, "error", 0,
+	cmd.Flags().BoolVar(&machines.Models, "models", false, "with --streams: play the noise models too")
+	cmd.Flags().Float64Var(&machines.Error, "error", 0,
 		"with --streams: go on until the gain over the best peer is known to this standard error, up to 2,000 nights")
 	cmd.Flags().StringVar(&s.Recordings, "recordings", "",
 		"folder with "+simulate.NightsFile+" and "+simulate.WordfreqFile+", to show them in the document too")

@@ -1,10 +1,7 @@
 package simulate
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
-	"io"
 	"math"
 	"slices"
 
@@ -36,17 +33,7 @@ type FieldTrial struct {
 
 // ParseFieldTrials reads lines of JSON, a trial each.
 func ParseFieldTrials(text []byte) ([]FieldTrial, error) {
-	var trials []FieldTrial
-
-	for dec := json.NewDecoder(bytes.NewReader(text)); ; {
-		var t FieldTrial
-		if err := dec.Decode(&t); err == io.EOF {
-			return trials, nil
-		} else if err != nil {
-			return nil, fmt.Errorf("decode the trials of the field: %w", err)
-		}
-		trials = append(trials, t)
-	}
+	return decodeLines[FieldTrial](text, "the trials of the field")
 }
 
 // Called is the direction in which the answer calls a difference: 1 for better,

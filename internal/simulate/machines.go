@@ -4,34 +4,32 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"runtime"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 
 	"ratchet/internal/research"
 	"ratchet/internal/research/rules"
 )
 
-// A field night is like a real one: 100 proposals in 300 runs.
+// A machine's night has 100 proposals in 300 runs.
 const (
-	fieldRuns      = 300
-	fieldProposals = 100
-	fieldRope      = .003 // of the rules, on the log scale
-	mostNights     = 2000 // of mixed edits, where an error is asked for
+	machineRuns      = 300
+	machineProposals = 100
+	machineRope      = .003 // of the rules, on the log scale
+	mostNights       = 2000 // of mixed edits, where an error is asked for
 )
 
-// Field is what Ratchet's rule comes to on one machine: a recorded stream or a noise model.
-type Field struct {
-	Name  string     `json:"name"`
-	SD    float64    `json:"sd"` // of a run, on the log scale, from successive differences
-	Null  FieldNull  `json:"null"`
-	Mixed FieldMixed `json:"mixed"`
+// Machine is what Ratchet's rule comes to on one machine: a recorded stream or a noise model.
+type Machine struct {
+	Name  string       `json:"name"`
+	SD    float64      `json:"sd"` // of a run, on the log scale, from successive differences
+	Null  MachineNull  `json:"null"`
+	Mixed MachineMixed `json:"mixed"`
 }
 
-// FieldNull is what nights of useless edits came to. Shares are from 0 to 1.
-type FieldNull struct {
+// MachineNull is what nights of useless edits came to. Shares are from 0 to 1.
+type MachineNull struct {
 	Nights            int     `json:"nights"`
 	FalseCertificates float64 `json:"false_certificates"` // share of nights
 	Kept              float64 `json:"kept"`               // share of edits, when they were judged
@@ -39,8 +37,8 @@ type FieldNull struct {
 	Regressed         float64 `json:"regressed"`          // share of edits that are said to be worse
 }
 
-// FieldMixed is what nights of mixed edits came to.
-type FieldMixed struct {
+// MachineMixed is what nights of mixed edits came to.
+type MachineMixed struct {
 	Nights          int     `json:"nights"`
 	Covered         float64 `json:"covered"`   // share of the stated 90 % intervals that hold the true effect
 	Intervals       int     `json:"intervals"` // how many were stated
@@ -76,7 +74,7 @@ func (t *tally) add(effect float64, judgement rules.Judgement) {
 		t.nulls++
 		t.nullsKept += count(isKept)
 		t.nullsWorse += count(isWorse)
-		t.nullsAbove += count(isKept && judgement.Gain != nil && judgement.Gain.Lo > fieldRope)
+		t.nullsAbove += count(isKept && judgement.Gain != nil && judgement.Gain.Lo > machineRope)
 	case effect > 0:
 		t.losses++
 		t.lossesWorse += count(isWorse)
@@ -120,13 +118,13 @@ func addTallies(tallies []tally) (sum tally) {
 	return sum
 }
 
-// FieldReport is what nights on recorded streams came to.
-type FieldReport struct {
-	Streams []Field `json:"streams"`
+// MachineReport is what nights on recorded streams came to.
+type MachineReport struct {
+	Streams []Machine `json:"streams"`
 }
 
-// FieldStudy is which machines are played.
-type FieldStudy struct {
+// MachineStudy is which machines are played.
+type MachineStudy struct {
 	Folder string // of recorded streams
 	Models bool   // the noise models too
 	Nights int
@@ -142,7 +140,7 @@ type FieldStudy struct {
 }
 
 // Run plays nights on the streams of the folder. Cancelled, it returns ctx's error.
-func (s *FieldStudy) Run(ctx context.Context) ([]Field, error) {
+func (s *MachineStudy) Run(ctx context.Context) ([]Machine, error) {
 	if s.Nights < 1 {
 		return nil, research.Errorf(research.CodeBadArgument, "give --nights a number from 1",
 			"%d nights show nothing", s.Nights)
@@ -153,47 +151,43 @@ func (s *FieldStudy) Run(ctx context.Context) ([]Field, error) {
 		return nil, err
 	}
 
-	fields := s.PlayStreams(ctx, streams)
+	machines := s.PlayStreams(ctx, streams)
 	if s.Models {
-		fields = append(fields, s.PlayModels(ctx, FieldModels())...)
-
-		for _, noise := range NoiseModels() {
-			if noise.Sigma > 0 {
-				fields = append(fields, s.PlayModels(ctx, []NoiseModel{noise})...)
-			}
-		}
+		noisy := slices.DeleteFunc(NoiseModels(), func(noise NoiseModel) bool { return noise.Sigma == 0 })
+		machines = append(machines, s.PlayModels(ctx, slices.Concat(MachineModels(), noisy))...)
 	}
 
-	return fields, ctx.Err()
+	return machines, ctx.Err()
 }
 
 // PlayStreams plays nights on recorded streams.
-func (s *FieldStudy) PlayStreams(ctx context.Context, streams []Stream) []Field {
-	var fields []Field
+func (s *MachineStudy) PlayStreams(ctx context.Context, streams []Stream) []Machine {
+	var machines []Machine
 
 	for _, stream := range streams {
 		noise := NoiseModel{Name: stream.Name, Sigma: .02, Scale: 1}
-		cell := Cell{Name: stream.Name, Noise: noise, Runs: fieldRuns, Proposals: fieldProposals, Stream: stream.Noise}
-		field := s.playField(ctx, cell)
-		field.SD = stream.SD()
-		fields = append(fields, field)
+		cell := Cell{Name: stream.Name, Noise: noise, Runs: machineRuns, Proposals: machineProposals,
+			Stream: stream.Noise}
+		machine := s.playMachine(ctx, cell)
+		machine.SD = stream.SD()
+		machines = append(machines, machine)
 	}
 
-	return fields
+	return machines
 }
 
 // PlayModels plays nights under noise models.
-func (s *FieldStudy) PlayModels(ctx context.Context, models []NoiseModel) []Field {
-	var fields []Field
+func (s *MachineStudy) PlayModels(ctx context.Context, models []NoiseModel) []Machine {
+	var machines []Machine
 
 	for _, noise := range models {
-		cell := Cell{Name: noise.Name, Noise: noise, Runs: fieldRuns, Proposals: fieldProposals}
-		field := s.playField(ctx, cell)
-		field.SD = modelSD(cell)
-		fields = append(fields, field)
+		cell := Cell{Name: noise.Name, Noise: noise, Runs: machineRuns, Proposals: machineProposals}
+		machine := s.playMachine(ctx, cell)
+		machine.SD = modelSD(cell)
+		machines = append(machines, machine)
 	}
 
-	return fields
+	return machines
 }
 
 // modelSD is the standard deviation of a run from the successive differences of a long
@@ -209,7 +203,7 @@ func modelSD(cell Cell) float64 {
 	return Stream{Noise: noise}.SD()
 }
 
-func (s *FieldStudy) playField(ctx context.Context, cell Cell) Field {
+func (s *MachineStudy) playMachine(ctx context.Context, cell Cell) Machine {
 	own := Rule{Name: "auto", play: playAuto(flaws{first: s.First})}
 	var peers []Rule
 
@@ -245,14 +239,14 @@ func (s *FieldStudy) playField(ctx context.Context, cell Cell) Field {
 	null, sum := addTallies(nullTallies), addTallies(tallies)
 	summary := SummariseNights(nights)
 
-	return Field{
+	return Machine{
 		Name: cell.Name,
-		Null: FieldNull{
+		Null: MachineNull{
 			Nights: len(nullNights), FalseCertificates: SummariseNights(nullNights).FalseNight,
 			Kept: share(null.nullsKept, null.nulls), KeptAboveRope: share(null.nullsAbove, null.nulls),
 			Regressed: share(null.nullsWorse, null.nulls),
 		},
-		Mixed: FieldMixed{
+		Mixed: MachineMixed{
 			Nights: len(nights), Covered: share(sum.covered, sum.intervals), Intervals: sum.intervals,
 			Looked: sum.looked, Width: medianOrZero(sum.widths), GainOverPeer: ratio, SE: se, Peer: peers[best].Name,
 			PeerGain: SummariseNights(peerNights[best]).Gain, Claimed: summary.Honesty, Riders: summary.FalseShare,
@@ -287,42 +281,24 @@ func medianOrZero(values []float64) float64 {
 
 // playNights plays n nights from number first on, on all processors. Cancelled, it
 // gives what it has.
-func (s *FieldStudy) playNights(ctx context.Context, rule Rule, cell Cell, first, n int) ([]Night, []tally) {
+func (s *MachineStudy) playNights(ctx context.Context, rule Rule, cell Cell, first, n int) ([]Night, []tally) {
 	s.total.Add(int64(n))
 	nights, tallies := make([]Night, n), make([]tally, n)
-	numbers := make(chan int)
-	var players sync.WaitGroup
 
-	for range runtime.GOMAXPROCS(0) {
-		players.Go(func() {
-			for i := range numbers {
-				machine := newWorld(cell, s.Seed, first+i)
-				machine.judged = tallies[i].add
-				rule.play(machine)
-				nights[i] = machine.Night
+	playInParallel(ctx, n, func(i int) {
+		nights[i] = playNight(rule, cell, s.Seed, first+i, tallies[i].add)
 
-				if s.Played != nil {
-					s.Played(int(s.done.Add(1)), int(s.total.Load()))
-				}
-			}
-		})
-	}
-
-	for i := range n {
-		if ctx.Err() != nil {
-			break
+		if s.Played != nil {
+			s.Played(int(s.done.Add(1)), int(s.total.Load()))
 		}
-		numbers <- i
-	}
-	close(numbers)
-	players.Wait()
+	})
 
-	return slices.Clip(nights), tallies
+	return nights, tallies
 }
 
-// FieldModels are machines like real ones, which the ten of the tables are not: two
+// MachineModels are machines like real ones, which the ten of the tables are not: two
 // speeds, by independent runs and by blocks, jumps, warm-up, coarse clocks, load.
-func FieldModels() []NoiseModel {
+func MachineModels() []NoiseModel {
 	return []NoiseModel{
 		{Name: "two speeds, 15 % of runs 1.5 ×", Sigma: .005, Slow: math.Log(1.5), SlowShare: .15, Scale: 1},
 		{Name: "two speeds, 25 % of runs 1.35 ×", Sigma: .005, Slow: math.Log(1.35), SlowShare: .25, Scale: 1},
@@ -339,24 +315,24 @@ func FieldModels() []NoiseModel {
 }
 
 // RenderMachines has a row a machine: what of the promises holds there.
-func RenderMachines(fields []Field) string {
+func RenderMachines(machines []Machine) string {
 	var text strings.Builder
 	text.WriteString("| machine | sd of a run | useless edits: nights with a false certificate | kept on trial | with an interval above the smallest gain | said to be worse | intervals that hold | their median width | gain against the best peer (se) | that peer | claimed/true | riders | runs a proposal | fails |\n" +
 		"|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n")
 
-	for _, f := range fields {
+	for _, m := range machines {
 		fmt.Fprintf(&text, "| %s | %.1f %% | %.3f | %.1f %% | %.2f %% | %.2f %% | %.1f %% of %d | %.1f %% | %.2f (%.2f) | %s | %.2f | %.2f | %.1f | %s |\n",
-			f.Name, 100*f.SD, f.Null.FalseCertificates, 100*f.Null.Kept, 100*f.Null.KeptAboveRope,
-			100*f.Null.Regressed, 100*f.Mixed.Covered, f.Mixed.Intervals, 100*f.Mixed.Width,
-			f.Mixed.GainOverPeer, f.Mixed.SE, f.Mixed.Peer,
-			f.Mixed.Claimed, f.Mixed.Riders, f.Mixed.RunsPerProposal, strings.Join(f.Failures(), ", "))
+			m.Name, 100*m.SD, m.Null.FalseCertificates, 100*m.Null.Kept, 100*m.Null.KeptAboveRope,
+			100*m.Null.Regressed, 100*m.Mixed.Covered, m.Mixed.Intervals, 100*m.Mixed.Width,
+			m.Mixed.GainOverPeer, m.Mixed.SE, m.Mixed.Peer,
+			m.Mixed.Claimed, m.Mixed.Riders, m.Mixed.RunsPerProposal, strings.Join(m.Failures(), ", "))
 	}
 
 	return text.String()
 }
 
 // Failures names what is promised and not shown on this machine.
-func (f Field) Failures() []string {
+func (m Machine) Failures() []string {
 	var failures []string
 	fails := func(is bool, what string) {
 		if is {
@@ -364,16 +340,16 @@ func (f Field) Failures() []string {
 		}
 	}
 
-	fails(f.Null.FalseCertificates > .05, "false certificates")
-	fails(f.Null.Kept > .25, "useless edits kept")
-	fails(f.Null.KeptAboveRope > .02, "useless edits kept above the smallest gain")
-	fails(f.Null.Regressed > .05, "useless edits worse")
-	fails(f.Mixed.Covered < .87, "intervals")
-	fails(f.Mixed.Intervals < f.Mixed.Looked, "experiments without an interval")
-	fails(f.Mixed.GainOverPeer+2*f.Mixed.SE < 1, "gain")
-	fails(f.Mixed.Claimed != 0 && math.Abs(f.Mixed.Claimed-1) > .1, "claimed/true")
+	fails(m.Null.FalseCertificates > .05, "false certificates")
+	fails(m.Null.Kept > .25, "useless edits kept")
+	fails(m.Null.KeptAboveRope > .02, "useless edits kept above the smallest gain")
+	fails(m.Null.Regressed > .05, "useless edits worse")
+	fails(m.Mixed.Covered < .87, "intervals")
+	fails(m.Mixed.Intervals < m.Mixed.Looked, "experiments without an interval")
+	fails(m.Mixed.GainOverPeer+2*m.Mixed.SE < 1, "gain")
+	fails(m.Mixed.Claimed != 0 && math.Abs(m.Mixed.Claimed-1) > .1, "claimed/true")
 
-	if f.Mixed.SE > .1 {
+	if m.Mixed.SE > .1 {
 		failures = append(failures, "gain not resolved")
 	}
 

@@ -8,7 +8,7 @@ import (
 )
 
 // playStreams plays a few nights on the committed streams whose names hold part.
-func playStreams(t *testing.T, part string, nights int, first bool) []simulate.Field {
+func playStreams(t *testing.T, part string, nights int, first bool) []simulate.Machine {
 	t.Helper()
 
 	streams, err := simulate.ReadStreams("testdata/streams")
@@ -26,7 +26,7 @@ func playStreams(t *testing.T, part string, nights int, first bool) []simulate.F
 	if len(some) == 0 {
 		t.Fatalf("no stream %q", part)
 	}
-	study := simulate.FieldStudy{Nights: nights, Seed: 31, First: first}
+	study := simulate.MachineStudy{Nights: nights, Seed: 31, First: first}
 
 	return study.PlayStreams(t.Context(), some)
 }
@@ -36,21 +36,21 @@ func playStreams(t *testing.T, part string, nights int, first bool) []simulate.F
 func TestSlowRunsAreNoLosses(t *testing.T) {
 	t.Parallel()
 
-	for _, f := range playStreams(t, "slow-blocks", size(10, 4), false) {
-		if f.Null.Regressed > .05 || f.Mixed.Covered < .85 || f.Null.FalseCertificates > .25 {
-			t.Errorf("%s: %v; %.3f of useless edits are worse, %.3f of the intervals hold", f.Name, f.Failures(),
-				f.Null.Regressed, f.Mixed.Covered)
+	for _, m := range playStreams(t, "slow-blocks", size(10, 4), false) {
+		if m.Null.Regressed > .05 || m.Mixed.Covered < .85 || m.Null.FalseCertificates > .25 {
+			t.Errorf("%s: %v; %.3f of useless edits are worse, %.3f of the intervals hold", m.Name, m.Failures(),
+				m.Null.Regressed, m.Mixed.Covered)
 		}
 
-		if f.Mixed.Intervals != f.Mixed.Looked {
-			t.Errorf("%s: %d intervals for %d experiments of two runs or more", f.Name, f.Mixed.Intervals, f.Mixed.Looked)
+		if m.Mixed.Intervals != m.Mixed.Looked {
+			t.Errorf("%s: %d intervals for %d experiments of two runs or more", m.Name, m.Mixed.Intervals, m.Mixed.Looked)
 		}
 	}
 
-	for _, f := range playStreams(t, "slow-blocks", size(10, 4), true) {
-		if f.Null.Regressed < .10 || f.Mixed.Covered > .80 {
-			t.Errorf("%s shows nothing any more: the first version calls %.3f worse, %.3f of its intervals hold", f.Name,
-				f.Null.Regressed, f.Mixed.Covered)
+	for _, m := range playStreams(t, "slow-blocks", size(10, 4), true) {
+		if m.Null.Regressed < .10 || m.Mixed.Covered > .80 {
+			t.Errorf("%s shows nothing any more: the first version calls %.3f worse, %.3f of its intervals hold", m.Name,
+				m.Null.Regressed, m.Mixed.Covered)
 		}
 	}
 }

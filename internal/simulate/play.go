@@ -1,6 +1,10 @@
 package simulate
 
-import "math"
+import (
+	"math"
+
+	"ratchet/internal/research/rules"
+)
 
 // Rule is a named way to play a night.
 type Rule struct {
@@ -59,8 +63,12 @@ func MistakenRules() []Rule {
 }
 
 // PlayNight is night number i of the cell, from 0, by the rule.
-func PlayNight(r Rule, c Cell, seed uint64, i int) Night {
+func PlayNight(r Rule, c Cell, seed uint64, i int) Night { return playNight(r, c, seed, i, nil) }
+
+// playNight is PlayNight, which tells judged of every verdict of Ratchet's unless it is nil.
+func playNight(r Rule, c Cell, seed uint64, i int, judged func(float64, rules.Judgement)) Night {
 	machine := newWorld(c, seed, i)
+	machine.judged = judged
 	r.play(machine)
 
 	return machine.Night

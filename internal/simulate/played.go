@@ -34,16 +34,21 @@ type PlayedNight struct {
 
 // ParseNights reads lines of JSON, a night each.
 func ParseNights(text []byte) ([]PlayedNight, error) {
-	var nights []PlayedNight
+	return decodeLines[PlayedNight](text, "the nights")
+}
+
+// decodeLines reads lines of JSON, a T each. what names them in an error.
+func decodeLines[T any](text []byte, what string) ([]T, error) {
+	var all []T
 
 	for dec := json.NewDecoder(bytes.NewReader(text)); ; {
-		var n PlayedNight
-		if err := dec.Decode(&n); err == io.EOF {
-			return nights, nil
+		var one T
+		if err := dec.Decode(&one); err == io.EOF {
+			return all, nil
 		} else if err != nil {
-			return nil, fmt.Errorf("decode the nights: %w", err)
+			return nil, fmt.Errorf("decode %s: %w", what, err)
 		}
-		nights = append(nights, n)
+		all = append(all, one)
 	}
 }
 

@@ -1,10 +1,7 @@
 package simulate
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
-	"io"
 	"math"
 	"slices"
 	"strings"
@@ -39,14 +36,12 @@ type Recorded struct {
 func ParseRecording(text []byte) (Recording, error) {
 	var rec Recording
 
-	for dec := json.NewDecoder(bytes.NewReader(text)); ; {
-		var r Recorded
-		if err := dec.Decode(&r); err == io.EOF {
-			break
-		} else if err != nil {
-			return rec, fmt.Errorf("decode a recording: %w", err)
-		}
+	recorded, err := decodeLines[Recorded](text, "a recording")
+	if err != nil {
+		return rec, err
+	}
 
+	for _, r := range recorded {
 		for _, p := range r.Pairs {
 			if !(p[0] > 0 && p[1] > 0) {
 				return rec, fmt.Errorf("the recording's edit %d has the impossible pair %v", r.Edit, p)

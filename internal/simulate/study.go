@@ -101,27 +101,37 @@ func (s *Study) playCells(ctx context.Context, cells []Cell, rules []Rule) []Lin
 		for r := range rules {
 			nights[r] = make([]Night, s.Nights)
 		}
-		todo := make(chan [2]int)
 
-		var workers sync.WaitGroup
-		for range runtime.GOMAXPROCS(0) {
-			workers.Go(func() {
-				for t := range todo {
-					nights[t[0]][t[1]] = PlayNight(rules[t[0]], c, s.Seed, t[1])
-					s.Played(int(s.done.Add(1)), int(s.total.Load()))
-				}
-			})
-		}
-
-		for t := 0; t < len(rules)*s.Nights && ctx.Err() == nil; t++ {
-			todo <- [2]int{t / s.Nights, t % s.Nights}
-		}
-		close(todo)
-		workers.Wait()
+		playInParallel(ctx, len(rules)*s.Nights, func(t int) {
+			r, night := t/s.Nights, t%s.Nights
+			nights[r][night] = PlayNight(rules[r], c, s.Seed, night)
+			s.Played(int(s.done.Add(1)), int(s.total.Load()))
+		})
 		lines[i] = CompareRules(c, rules, nights)
 	}
 
 	return lines
+}
+
+// playInParallel calls play for each number below n, on all processors. Cancelled, it
+// leaves out what has not begun.
+func playInParallel(ctx context.Context, n int, play func(i int)) {
+	numbers := make(chan int)
+	var players sync.WaitGroup
+
+	for range runtime.GOMAXPROCS(0) {
+		players.Go(func() {
+			for i := range numbers {
+				play(i)
+			}
+		})
+	}
+
+	for i := 0; i < n && ctx.Err() == nil; i++ {
+		numbers <- i
+	}
+	close(numbers)
+	players.Wait()
 }
 
 // The recordings that the evidence rests on, made by `make nights`,
