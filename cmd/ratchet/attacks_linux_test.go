@@ -78,6 +78,17 @@ func TestAttacks(t *testing.T) {
 	}
 }
 
+// A case that tries a gain and ends with a loss is broken: the scripts know a gain by what
+// an agent reads, whose words may change.
+func TestAttacksNoticeGains(t *testing.T) {
+	t.Parallel()
+
+	end := attack{name: "selfcheck/honest_gain"}.play(t, attackWays()[0])
+	if want := "broken: a gain for: an honest gain;"; end != want {
+		t.Errorf("it ends with %q, want %q", end, want)
+	}
+}
+
 // readAttacks reads the heads of the cases, in the order of their names.
 func readAttacks(t *testing.T) (cases []attack) {
 	t.Helper()

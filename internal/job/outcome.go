@@ -298,7 +298,12 @@ func CalibrationWords(campaign *history.Campaign) string {
 
 	value := metric.Name + " " + wording.FormatValue(campaign.Rule.Incumbent, metric.Unit)
 	if campaign.Rule.NoiseKind == research.Deterministic {
-		return "calibrated: " + value + ", deterministic (repeats are equal): one run decides"
+		how := "one run decides"
+		if campaign.Rule.Version > rules.FirstVersion {
+			how += ", two where it is a gain"
+		}
+
+		return "calibrated: " + value + ", deterministic (repeats are equal): " + how
 	}
 
 	how := "experiments are judged by interleaved pairs"

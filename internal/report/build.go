@@ -368,8 +368,13 @@ func (w *writer) guardSpans(change *Change) (spans []Span) {
 
 // judgementSpans are the gain and the proof with which a change was kept.
 func (w *writer) judgementSpans(change *Change) (spans []Span) {
-	if judgement := change.Judgement; judgement != nil && judgement.Gain != nil {
-		spans = append(spans, recordSpan(Figure, change.JudgedAt, "judged", "", judgement.DescribeChange(w.metric)))
+	words := ""
+	if change.Judgement != nil {
+		words = change.Judgement.DescribeChange(w.metric)
+	}
+
+	if words != "" {
+		spans = append(spans, recordSpan(Figure, change.JudgedAt, "judged", "", words))
 	} else {
 		spans = append(spans, say("not measured"))
 	}

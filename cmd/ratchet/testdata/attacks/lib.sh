@@ -38,7 +38,7 @@ propose() {
 # try proposes an edit that must not count as a gain, notes it in $bad if it does, and reverts it.
 try() {
   propose "$1"
-  case $answer in *improved:*) bad="$bad $1;" ;; esac
+  case $answer in *' done: improved'*) bad="$bad $1;" ;; esac
   call revert '{"lesson": "tried"}' > /dev/null
 }
 
@@ -53,7 +53,7 @@ broken() { echo "broken: $*"; exit 0; }
 end_with_answer() {
   test -z "$bad" || broken "a gain for:$bad"
   case $answer in
-  *improved:*) broken "a gain: $(reason)" ;;
+  *' done: improved'*) broken "a gain: $(reason)" ;;
   *invalid*) void "$(reason)" ;;
   *equivalent* | *regressed* | *inconclusive* | *disqualified*) held "$(printf '%s\n' "$answer" | grep -o -e 'equivalent.*' -e 'regressed.*' -e 'inconclusive.*' -e 'disqualified.*' | cut -c 1-160)" ;;
   *) broken "no verdict: $(reason)" ;;
