@@ -135,7 +135,8 @@ func (f *fixture) spec(command string) sandbox.Spec {
 		Command: command, Dir: f.root(), Env: []string{"PATH=/usr/bin:/bin"},
 		Views: []sandbox.View{{Root: f.root(), Lower: []string{f.ownFolder("layer")}, Upper: f.upper(),
 			Work: f.ownFolder(fmt.Sprintf("work-%d", f.n))}},
-		Wall: patient, Grace: time.Second, Keep: 1 << 16, Scratch: f.ownFolder("scratch"), Tier: f.tier,
+		Wall: patient, Grace: time.Second, Keep: 1 << 16, Scratch: f.ownFolder("scratch"), Kept: f.ownFolder("kept"),
+		Tier: f.tier,
 	}
 }
 

@@ -245,7 +245,7 @@ func (r *rig) interrupted(t *testing.T, b *board, transport string, p *play) {
 	t.Logf("%s over %s: Ctrl-C ended it after %s", r.agent.name, transport, time.Since(began).Round(time.Millisecond))
 
 	out := ""
-	for end := time.Now().Add(*clientRun + time.Minute); problem == "" && !strings.Contains(out, "regressed: "); {
+	for end := time.Now().Add(*clientRun + time.Minute); problem == "" && !strings.Contains(out, " done: regressed"); {
 		if out = r.sh(ratchet, "call", "wait_run", fmt.Sprintf(`{"id":"x%d"}`, n)); time.Now().After(end) {
 			problem = "no verdict: " + out
 		}

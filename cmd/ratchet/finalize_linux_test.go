@@ -160,7 +160,7 @@ func isRecomputed(t *testing.T, s *site) {
 		{"ablation.finished", `"dropped":[{"n":1,"why":"no gain shown"`, `"dropped":[{"n":1,"why":"hurts"`,
 			"recorded as"},
 		{"ablation.finished", `"dropped":[{"n":1`, `"dropped":[{"n":3`, "recorded as dropping"},
-		{"ablation.started", `"pairs":12`, `"pairs":12,"least":5`, "noise"},
+		{"ablation.started", `"least":0`, `"least":5`, "noise"},
 		{"campaign.finalized", `"dropped":[1,2]`, `"dropped":[1]`, "does not say"},
 		{"campaign.finalized", `"stack":[{`, `"stack":[{"gain":{"mid":7,"lo":7,"hi":7},`, ""},
 	} {

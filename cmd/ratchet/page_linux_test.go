@@ -92,7 +92,7 @@ func testOpens(t *testing.T, b *browser, d *shown) {
 	p := b.tab(t)
 	d.open(p, "person")
 	p.shows("#best", "61 bytes")
-	p.shows("#claim", "Better than the start by ")
+	p.shows("#claim", "Size 81 → 61 bytes, 24.7 % less.")
 	p.until("document.querySelectorAll('.grid .line:not([hidden])').length === 3")
 	p.until("document.querySelector('.uplot .u-over')")
 
@@ -377,7 +377,7 @@ func testBefore(t *testing.T, b *browser, _ *shown) {
 	c := s.connect()
 	defer c.close()
 	c.calibrated()
-	p.shows("#claim", "No better than at the start: 81 bytes.")
+	p.shows("#claim", "Size 81 → 81 bytes, no change.")
 }
 
 // A server that goes away is said to be gone, and found again.

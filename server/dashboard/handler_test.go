@@ -90,7 +90,7 @@ func TestDashboardShowsAnExperiment(t *testing.T) {
 	x = o.get("experiments/1")
 	wantAt(t, x, nil, "overridable")
 	wantAt(t, x, "smaller <img src=x onerror=alert(1)>\nsecond line", "hypothesis")
-	wantAt(t, x, "better: score 100 → 90, 10 % less (deterministic, one run)", "words")
+	wantAt(t, x, "better: score 100 → 90, 10 % less (deterministic, two equal runs)", "words")
 
 	wantAt(t, o.get("output?id=x1"), "METRIC score=90\n", "text")
 	wantAt(t, o.get("output?id=x1&cursor=0&limit=6"), "METRIC", "text")

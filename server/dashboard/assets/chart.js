@@ -54,10 +54,10 @@ export class ProgressChart {
 
   data() {
     const xs = [], mid = [], lo = [], hi = [];
+    const level = (g) => this.level(g);
     let best = null;
     if (this.exact && finite(this.p.baseline) && this.p.from <= 1) push(0, { mid: this.p.baseline, lo: this.p.baseline, hi: this.p.baseline });
     else if (!this.exact && this.p.from <= 1) push(0, { mid: 0, lo: 0, hi: 0 });
-    const level = (g) => this.level(g);
     for (const x of this.points) push(x.n, x.best || best);
     function push(n, b) {
       best = b;

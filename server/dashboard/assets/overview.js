@@ -56,7 +56,7 @@ function standing() {
     figure.hidden = c.best === null || c.best === undefined;
     setText(figure, number(c.best, c.metric.unit));
     setText(claim, sentence(c.standing || exactWords(c)));
-    setText(under, c.metric.name + ", " + c.metric.better + " is better" + (c.noisy ? "; noisy: gains are estimated from pairs of runs" : "; deterministic: one run tells") +
+    setText(under, c.metric.name + ", " + c.metric.better + " is better" + (c.noisy ? "; noisy: gains are estimated from pairs of runs" : "; deterministic: two equal runs show a gain") +
       ". " + plural(c.experiments, "experiment") + ", " + c.kept + " kept.");
     keyed(counts, verdicts.filter((v) => c.verdicts && c.verdicts[v]).map((v) => [v, c.verdicts[v], link("", { verdict: v })]),
       ([v, n, href]) => h("li", null, h("a", { href }, mark(v), h("span", { text: n + " " + v }))));
