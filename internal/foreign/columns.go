@@ -134,6 +134,11 @@ func UseColumns(path string, head []byte, given Columns) (Format, error) {
 	return f, nil
 }
 
+// HasColumns says whether columns can be given for a format.
+func (f Format) HasColumns() bool {
+	return slices.Contains([]string{plainTable.Name, plainLines.Name, karpathy.Name, uditgoenka.Name}, f.Name)
+}
+
 // guess is what the names of columns and the values of rows say of them.
 type guess struct {
 	Columns
