@@ -156,7 +156,7 @@ func printRuns(out io.Writer, got *importer.ImportAnswer) {
 	}
 
 	if len(said) > 0 {
-		fmt.Fprintf(out, "  said: %s\n", strings.Join(said, ", "))
+		fmt.Fprintf(out, "  statuses: %s\n", strings.Join(said, ", "))
 	}
 
 	if got.Other > 0 {
@@ -168,7 +168,7 @@ func printRecorded(out io.Writer, got *importer.ImportAnswer) {
 	fmt.Fprintf(out, "recorded %d", got.Added)
 
 	if got.Replaced > 0 {
-		fmt.Fprintf(out, " (%d of them in place of lines that have changed)", got.Replaced)
+		fmt.Fprintf(out, " (%d of them in place of lines that have changed, or are read otherwise now)", got.Replaced)
 	}
 	fmt.Fprintf(out, "; %d were recorded before\n", got.Known)
 }

@@ -199,6 +199,23 @@ func describeRun(i foreign.Item) string {
 	return strings.TrimRight(strings.Join([]string{i.Metric, value, i.Status, i.Description, i.Note}, " "), " ")
 }
 
+// A format that is forced finds the columns by their names, too.
+func TestForcedFormat(t *testing.T) {
+	text := table("config_id tg_tok_s vram_gb status description|4f9a41c 29.1 10.1 keep start|0915577 26.3 9.9 discard q8")
+
+	for _, name := range []string{"karpathy", "table"} {
+		var got []string
+
+		for _, i := range readItems(t, findFormat(t, name), "results.tsv", text) {
+			got = append(got, string(i.Kind)+" "+describeRun(i))
+		}
+
+		if want := "run tg_tok_s 29.1 keep start"; len(got) != 3 || got[1] != want {
+			t.Errorf("%s gives %q, want %q", name, got, want)
+		}
+	}
+}
+
 func TestLayoutsOfUsers(t *testing.T) {
 	for _, tt := range layouts {
 		t.Run(tt.name, func(t *testing.T) {

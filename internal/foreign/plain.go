@@ -80,7 +80,7 @@ func (g guess) header() Entry {
 	}
 
 	if g.Better == "" && g.Metric != "" {
-		e = e.addNote("the file does not say which is better")
+		e = e.addNote("it does not say which is better: --columns better=lower does")
 	}
 
 	return e

@@ -113,8 +113,9 @@ var karpathy = Format{
 		return s.hasColumns("commit", "status", "description") && s.guessColumns().unclear == ""
 	},
 	start: func(head sample) decoder {
-		usual := []string{"commit", "val_bpb", "memory_gb", "status", "description"}
+		var usual []string
 		if !head.hasColumns("status") { // rows without a header
+			usual = []string{"commit", "val_bpb", "memory_gb", "status", "description"}
 			head.columns, head.rows = usual, nil
 		}
 		g := head.guessColumns()

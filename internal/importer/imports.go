@@ -43,7 +43,7 @@ type (
 		Files    int           `json:"files"`
 		Lines    int           `json:"lines"`
 		Added    int           `json:"added"`
-		Replaced int           `json:"replaced,omitempty"` // of the added: the line at this place was another
+		Replaced int           `json:"replaced,omitempty"` // of the added: the line at this place was another, or was read otherwise
 		Known    int           `json:"known"`              // imported before
 		Runs     int           `json:"runs"`
 		Valued   int           `json:"runs_with_value"`
@@ -415,7 +415,14 @@ func (im *importRun) flush(ctx context.Context) error {
 
 				was, same := tx.ImportedAt(im.campaign, &imported)
 				if same {
-					continue
+					before, err := tx.Imported(im.campaign, was)
+					if err != nil {
+						return err
+					}
+
+					if before.ReadsLike(&imported) {
+						continue
+					}
 				}
 
 				n++

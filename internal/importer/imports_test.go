@@ -302,7 +302,8 @@ func TestColumns(t *testing.T) {
 
 	_, err := importer.Import(t.Context(), co, importer.ImportRequest{Path: path})
 	if next := research.Describe(err).Next; !research.HasCode(err, research.CodeBadArgument) ||
-		!strings.Contains(next, "ratchet import 'my results.tsv' --columns metric=COLUMN,status=status,note=description`") {
+		!strings.Contains(next,
+			"ratchet import 'my results.tsv' --columns metric=COLUMN,status=status,note=description`") {
 		t.Errorf("refused with %v, next %q", err, next)
 	}
 
@@ -312,8 +313,23 @@ func TestColumns(t *testing.T) {
 		t.Errorf("%+v, %v", got, err)
 	}
 
+	start(t, co)
+	importer.TakeWaiting(t.Context(), co, "sorting")
+
+	// Read otherwise, the same lines replace what was read before.
+	got, err = importer.Import(t.Context(), co, importer.ImportRequest{Path: path, Columns: "metric=alpha"})
+	if err != nil || got.Added != 2 || got.Replaced != 2 {
+		t.Errorf("read otherwise: %+v, %v", got, err)
+	}
+
+	got, err = importer.Import(t.Context(), co, importer.ImportRequest{Path: path, Columns: "metric=alpha"})
+	if err != nil || got.Added != 0 {
+		t.Errorf("read likewise: %+v, %v", got, err)
+	}
+
 	for _, columns := range []string{"metric=nothing", "metric", "colour=red", "better=best"} {
-		if _, err := importer.Import(t.Context(), co, importer.ImportRequest{Path: path, Columns: columns}); !research.HasCode(
+		if _, err := importer.Import(t.Context(), co,
+			importer.ImportRequest{Path: path, Columns: columns}); !research.HasCode(
 			err, research.CodeBadArgument) {
 			t.Errorf("--columns %s: %v", columns, err)
 		}

@@ -186,7 +186,7 @@ var (
 	grepped     = compileLazily(`grep\s+(?:-\w+ )*["'](.+?)["']`)
 	printed     = compileLazily(`(?m)^([a-z_]\w*):[ \t]+-?[\d.]+[%x]?[ \t]*$`)
 	identifier  = compileLazily("`([a-z]\\w*)`")
-	goalLine    = compileLazily(`(?i)\b(goal|objective|lowest|highest|minimi[sz]e|maximi[sz]e|improve[sd]?|metric)\b|目标|最高|最低|越高|越低`)
+	goalLine    = compileLazily(`(?i)\b(goal|objective|lowest|highest|minimi[sz]e|maximi[sz]e|improve[sd]?|metric)\b|目标|最好|最高|最低|越高|越低`)
 	bareNumber  = compileLazily(`(?i)(outputs?|prints?) (a |one )?(single|bare) number|jq `)
 	jqName      = compileLazily(`jq (?:-r )?'?\.(\w+)`)
 	metricField = compileLazily(`(?im)^\W*metric\W*:\W*(.+)$`)
@@ -336,6 +336,7 @@ func (t *taken) karpathyBetter(text string) {
 		}
 
 		if named == "" && (strings.Contains(strings.ToLower(line), "goal") || strings.Contains(line, "objective") ||
+			strings.Contains(line, "lowest") || strings.Contains(line, "highest") ||
 			t.Metric.Name != "" && containsName(line, t.Metric.Name)) {
 			named = d
 		}
@@ -439,7 +440,7 @@ func (t *taken) karpathyEdit(text, from, dir string) {
 				score++
 			}
 
-			if forbidden || leavesIt().MatchString(clauseBefore(before)) || leavesIt().MatchString(after) {
+			if forbidden || leavesIt().MatchString(clauseBefore(before)) || leavesIt().MatchString(clauseAfter(after)) {
 				score = -10
 			}
 
@@ -464,6 +465,12 @@ func clauseBefore(text string) string {
 	}
 
 	return text
+}
+
+// clauseAfter is the part of a text before its first Chinese comma, where the next verb stands.
+func clauseAfter(text string) string {
+	clause, _, _ := strings.Cut(text, "，")
+	return clause
 }
 
 // takeBestFile takes the file with the highest score, train.py without one; it has to be there.

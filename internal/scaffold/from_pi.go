@@ -26,7 +26,7 @@ var (
 	piNow    = piNames{"prompt.md", "measure.sh", "checks.sh", "log.jsonl", "ideas.md", "hooks"}
 	piLegacy = piNames{"autoresearch.md", "autoresearch.sh", "autoresearch.checks.sh", "autoresearch.jsonl",
 		"autoresearch.ideas.md", "autoresearch.hooks"}
-	primary      = compileLazily("(?im)^[-*]?\\s*\\**primary(?: \\([^)]*\\))?\\**\\s*:?\\**:?\\s*`?([A-Za-z_][\\w.µ-]*)`?[^(\\n]{0,24}(?:\\(([^)]*)\\))?(.*)$")
+	primary      = compileLazily("(?im)^[-*]?\\s*\\**primary(?: \\([^)]*\\))?\\**[ \\t]*:\\**[ \\t]*`?([A-Za-z_][\\w.µ-]*)`?[^(\\n]{0,24}(?:\\(([^)]*)\\))?(.*)$")
 	primaryProse = compileLazily("(?is)primary metric[^:\\n]{0,40}:\\s*\\**`([A-Za-z_][\\w.µ-]*)`\\**\\s*\\(([^)]*)\\)()")
 	inTicks      = compileLazily("`([^`\n]+)`")
 )

@@ -29,7 +29,8 @@ You launch it as: ` + "`uv run train.py`" + `. If a run exceeds 10 minutes, kill
 		[]string{"edit: train.py", "run: uv run train.py ", "name: val_bpb", "better: lower", "wall: 10m"}},
 	{"python from the first version", "train.py", `
 Get the data with ` + "`python prepare.py`" + `. Then ` + "`python train.py`" + `.
-Loop: run the experiment ` + "`python train.py > run.log 2>&1`" + `, ` + "`grep \"^val_bpb:\" run.log`" + `; lower is better.`,
+Loop: run the experiment ` + "`python train.py > run.log 2>&1`" + `, ` + "`grep \"^val_bpb:\" run.log`" +
+		`; lower is better.`,
 		[]string{"run: python train.py ", "name: val_bpb", "better: lower"}},
 	{"a score of trading", "train.py", `
 If not, tell the human to run ` + "`uv run prepare.py`" + `. Launch: ` + "`uv run train.py`" + `.
@@ -46,7 +47,8 @@ If a run exceeds 6 minutes, kill it.`,
 4. **Verify model exists**. If not, run: ` + "`uv run python scripts/download_model.py`" + `
 **The goal: maximize tok/s.** Secondary: minimize peak memory.
 Extract: ` + "`grep \"^tok_per_sec:\" run.log`" + `
-` + "```\nLOOP FOREVER:\n1. git status\n4. uv run python bench.py > run.log 2>&1\n6. tail -n 50 run.log\n8. If tok_per_sec IMPROVED, keep\n```",
+` +
+		"```\nLOOP FOREVER:\n1. git status\n4. uv run python bench.py > run.log 2>&1\n6. tail -n 50 run.log\n8. If tok_per_sec IMPROVED, keep\n```",
 		[]string{"edit: bench.py", "run: uv run python bench.py ", "name: tok_per_sec", "better: higher"}},
 	{"waypoints", "experiment_waypoints.json game_auto.cpp run_experiment.sh", `
 You optimize waypoints. Your goal: **maximize accuracy %**.
@@ -56,8 +58,8 @@ You optimize waypoints. Your goal: **maximize accuracy %**.
 3. The script outputs a single number: the accuracy
 4. Also run ` + "`./game_auto experiment_waypoints.json`" + ` for per-sample details
 1. **Never modify game_auto.cpp or run_experiment.sh**`,
-		[]string{"edit: experiment_waypoints.json", "run: ./run_experiment.sh experiment_waypoints.json ", "name: accuracy",
-			"better: higher", "from: "}},
+		[]string{"edit: experiment_waypoints.json", "run: ./run_experiment.sh experiment_waypoints.json ",
+			"name: accuracy", "better: higher", "from: "}},
 	{"a data check before", "train.py", `
 4. **Verify data**: Run ` + "`uv run prepare.py`" + ` to confirm datasets load.
 Launch with: ` + "`uv run train.py`" + `. Modify ` + "`train.py`" + ` only.
@@ -77,10 +79,12 @@ Minimize unpredictable branches. The primary objective is to minimize **AverageT
 		[]string{"edit: src/Book.java", "-rff candidate.json -wi 5", "name: score", "better: lower",
 			"candidate.json#/0/primaryMetric/score"}},
 	{"kernels", "kernel.py bench.py", `
-` + "```bash\nuv run profiler.py --model <path>\n```\n```bash\nuv run extract.py --top 5\n```\n```bash\nuv run prepare.py\n```" + `
+` +
+		"```bash\nuv run profiler.py --model <path>\n```\n```bash\nuv run extract.py --top 5\n```\n```bash\nuv run prepare.py\n```" + `
 - ` + "`bench.py`" + ` -- fixed benchmark (do not modify)
 - ` + "`kernel.py`" + ` -- the single file you modify
-` + "```\nexperiment\ttag\tkernel_type\tthroughput_tflops\tlatency_us\tcorrectness\tpeak_vram_mb\tdescription\n```\n```bash\nuv run bench.py > run.log 2>&1\n```\n```bash\nuv run orchestrate.py record x\n```" + `
+` +
+		"```\nexperiment\ttag\tkernel_type\tthroughput_tflops\tlatency_us\tcorrectness\tpeak_vram_mb\tdescription\n```\n```bash\nuv run bench.py > run.log 2>&1\n```\n```bash\nuv run orchestrate.py record x\n```" + `
 grep "correctness\|throughput_tflops\|latency_us" run.log
 "Improved" means at least 1% gain in ` + "`throughput_tflops`" + `; maximize it.`,
 		[]string{"edit: kernel.py", "run: uv run bench.py ", "name: throughput_tflops", "better: higher"}},
@@ -91,7 +95,8 @@ If not, tell the human to run ` + "`uv run prepare.py --dataset x`" + `. Launch:
 **Get the lowest val_bpb.** grep "^val_bpb:\|^mfu_percent:" run.log
 4. Run the experiment: ` + "`uv run train.py > run.log 2>&1`" + `
 If a run exceeds 30 minutes, kill it.`,
-		[]string{"edit: train.py", "run: uv run train.py ", "name: val_bpb", "wall: 30m", "prepare.py may be edited there, too"}},
+		[]string{"edit: train.py", "run: uv run train.py ", "name: val_bpb", "wall: 30m",
+			"prepare.py may be edited there, too"}},
 	{"in Chinese", "strategy.py", `
 1. **只能修改 ` + "`strategy.py`**，不能修改 `prepare.py`" + `
 你的优化目标是 **验证集的 ` + "`val_score`**" + `。Sharpe（越高越好）
@@ -104,7 +109,8 @@ Metric: Weighted loss (lower is better)
 Verify: npx tsx scripts/verify.ts | jq '.loss'
 Legacy metric: npx tsx scripts/verify.ts | jq '.score' (higher is better)
 ` + "```bash\n./run-eval.sh --round 1\n```",
-		[]string{"edit: prompts/treatment.md", "run: npx tsx scripts/verify.ts | jq '.loss'", "name: loss", "better: lower"}},
+		[]string{"edit: prompts/treatment.md", "run: npx tsx scripts/verify.ts | jq '.loss'", "name: loss",
+			"better: lower"}},
 	{"a printed rate", "Decode.swift", `
 5. **Establish baseline**: ` + "`python runner.py benchmark`" + `
 - Modify ` + "`Decode.swift`" + ` — the file you edit.
@@ -245,11 +251,16 @@ func TestPiScopeAndBounds(t *testing.T) {
 // primaries are the ways in which prompts name the metric.
 func TestPrimaryMetricOfPrompts(t *testing.T) {
 	for line, want := range map[string][3]string{
-		"- **Primary**: `geomean_ns` (ns, lower is better) — mean of six":                 {"geomean_ns", "lower", "ns"},
-		"- **Primary (optimization target)**: `combined_µs` (µs, lower is better)":        {"combined_µs", "lower", "µs"},
-		"- Primary: median local-hit latency (`hit_ms`, milliseconds, lower is best)":     {"hit_ms", "lower", "milliseconds"},
-		"- Primary: quality_closed (accepted gaps closed, higher is better)":              {"quality_closed", "higher", ""},
-		"- **Primary**: tokens_per_sec (tok/s, higher is better) — throughput":            {"tokens_per_sec", "higher", "tok/s"},
+		"- **Primary**: `geomean_ns` (ns, lower is better) — mean of six": {"geomean_ns", "lower",
+			"ns"},
+		"- **Primary (optimization target)**: `combined_µs` (µs, lower is better)": {"combined_µs", "lower",
+			"µs"},
+		"- Primary: median local-hit latency (`hit_ms`, milliseconds, lower is best)": {"hit_ms", "lower",
+			"milliseconds"},
+		"- Primary: quality_closed (accepted gaps closed, higher is better)": {"quality_closed", "higher",
+			""},
+		"- **Primary**: tokens_per_sec (tok/s, higher is better) — throughput": {"tokens_per_sec", "higher",
+			"tok/s"},
 		"- **Primary**: `rate_m` (million instructions per second,\n  higher is better).": {"rate_m", "higher", ""},
 		"Primary metric from `init_experiment`: **`tq_mse`** (lower is better) — mean":    {"tq_mse", "lower", ""},
 	} {

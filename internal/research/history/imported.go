@@ -79,6 +79,16 @@ func (i *Import) Digest() []byte {
 	return sum[:digestLen]
 }
 
+// ReadsLike says whether two imports of a line say the same of it.
+func (i *Import) ReadsLike(other *Import) bool {
+	sameValue := i.Value == nil && other.Value == nil ||
+		i.Value != nil && other.Value != nil && *i.Value == *other.Value
+
+	return sameValue && i.Kind == other.Kind && i.Metric == other.Metric && i.Better == other.Better &&
+		i.Unit == other.Unit && i.Status == other.Status && i.Description == other.Description &&
+		i.Commit == other.Commit && i.Note == other.Note && i.Broken == other.Broken
+}
+
 // Key is the idempotency key: the place, the text and what it replaces.
 func (i *Import) Key() string {
 	sum := sha256.Sum256([]byte(strings.Join([]string{i.File(), strconv.Itoa(i.LineNumber), strconv.Itoa(i.Part),
