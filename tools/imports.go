@@ -100,10 +100,11 @@ func RenderImports(page *view.ImportPage) render.Answer {
 	if page.Total == 0 {
 		title = "nothing was imported"
 	}
-	fields := []render.Field{{Key: "campaign", Val: page.Campaign, Line: title}, sources, rows}
+
 	if page.Campaign == "" {
 		title = "imported lines, self-reported: they wait for the next campaign, which takes them over when it starts"
 	}
+	fields := []render.Field{{Key: "campaign", Val: page.Campaign, Line: title}, sources, rows}
 	then := "ratchet export --format imported --source FILE gives a file back as it was"
 
 	switch {

@@ -1,6 +1,7 @@
 package foreign
 
 import (
+	"cmp"
 	"errors"
 	"strings"
 )
@@ -80,7 +81,8 @@ func (g guess) header() Entry {
 	}
 
 	if g.Better == "" && g.Metric != "" {
-		e = e.addNote("it does not say which is better: --columns better=lower does")
+		e = e.addNote("it does not say which is better: --columns better=" +
+			cmp.Or(directionOfName(g.Metric), "lower") + " does")
 	}
 
 	return e

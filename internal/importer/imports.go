@@ -43,7 +43,7 @@ type (
 		Files    int           `json:"files"`
 		Lines    int           `json:"lines"`
 		Added    int           `json:"added"`
-		Replaced int           `json:"replaced,omitempty"` // of the added: the line at this place was another, or was read otherwise
+		Replaced int           `json:"replaced,omitempty"` // of the added: another line stood there, or another reading
 		Known    int           `json:"known"`              // imported before
 		Runs     int           `json:"runs"`
 		Valued   int           `json:"runs_with_value"`
@@ -52,7 +52,7 @@ type (
 		Metrics  []MetricRuns  `json:"metrics,omitempty"`
 		Statuses []StatusRuns  `json:"statuses,omitempty"`     // in the source's words, the most frequent first
 		Notes    []string      `json:"notes,omitempty"`        // how tables' columns were read
-		Waits    bool          `json:"waits,omitempty"`        // there is no campaign yet: the next one to start takes it over
+		Waits    bool          `json:"waits,omitempty"`        // for the next campaign, since there is none yet
 		Told     []BrokenLine  `json:"broken_lines,omitempty"` // the first ones
 		Skipped  []SkippedFile `json:"skipped,omitempty"`
 	}

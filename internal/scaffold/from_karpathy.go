@@ -15,7 +15,7 @@ import (
 )
 
 var (
-	minutes   = compileLazily(`(?i)(?:exceeds?|longer than|more than)\s+[*~]*(\d+)[ -]*(minutes?|min|seconds?|hours?)`)
+	minutes   = compileLazily(`(?i)(?:exceeds?|(?:kill|stop|abort)[^.\n]{0,40}(?:longer|more) than)\s+[*~]*(\d+)[ -]*(minutes?|min|seconds?|hours?)`)
 	cacheDir  = compileLazily("`(~/\\.cache/[\\w./-]+?)/?`")
 	soft      = compileLazily(`(?i)\bVRAM\b`)
 	tsvHeader = compileLazily(`(?m)^[\x60 ]*((?:\w+(?:\t|\\t| \[tab\] ))+(?:status|description))\b`)
@@ -103,7 +103,7 @@ var (
 	runsIt     = compileLazily(`(?i)\b(run|execute|launch|start)\w*\b.{0,24}\b(experiment|benchmark|evaluation|training|it|measure\w*|harness)\b|launch (it|with)|one command measures|运行回测|运行实验`)
 	isMeasured = compileLazily(`(?i)(^|[/_. -])(train|bench\w*|eval\w*|measure|run_experiment|experiment\w*|backtest|score|verify)([/_. -]|$)`)
 	isNotIt    = compileLazily(`(?i)(^|[/_. -])(prepare|download|setup|install|sync|profile\w*|extract|orchestrate\w*|compare\w*|analysis|plot|report|clean|fmt|lint|add|commit|quality-check|next|record)([/_. -]|$)`)
-	aside      = compileLazily(`(?i)tell the human|ask the human|baseline|verify (the )?(data|model|build)|check that|reference|tests?:|optional|per-sample|legacy`)
+	aside      = compileLazily(`(?i)tell the human|ask the human|baseline(?:[^.]|$)|verify (the )?(data|model|build)|check that|reference|tests?:|optional|per-sample|legacy`)
 	blanks     = compileLazily(`<[^>]+>|\[--|\.\.\.|…|\{\w+\}`)
 )
 
@@ -145,7 +145,12 @@ func commandsOf(line string) (found []command) {
 		found = append(found, command{run: strings.Trim(m[1], "`"), score: 120})
 	}
 
+	var parts []string
 	for _, span := range spans {
+		parts = append(parts, strings.Split(span, " && ")...)
+	}
+
+	for _, span := range parts {
 		m := launcher().FindStringSubmatch(strings.TrimSpace(span))
 		if m == nil || strings.HasSuffix(m[1], ".") || strings.HasSuffix(m[1], ":") {
 			continue
@@ -169,7 +174,8 @@ func scoreCommand(run, line string) int {
 		{isMeasured().MatchString(run), 30},
 		{runsIt().MatchString(line), 20},
 		{isNotIt().MatchString(run), -60},
-		{aside().MatchString(line), -25},
+		{aside().MatchString(strings.ReplaceAll(line, run, "")), -25},
+		{strings.Contains(run, "baseline"), -5},
 		{blanks().MatchString(run), -70},
 		{!strings.Contains(run, " ") && !strings.Contains(run, "/"), -70},
 		{strings.HasSuffix(run, " test") || strings.Contains(run, "pytest"), -50},
@@ -242,7 +248,10 @@ func (t *taken) karpathyMetric(text string) {
 		vote(m[1], 9)
 	}
 
-	delete(votes, "")
+	for _, name := range []string{"", "correctness", "bottleneck", "status", "commit"} { // no numbers
+		delete(votes, name)
+		order = slices.DeleteFunc(order, func(other string) bool { return other == name })
+	}
 
 	for line := range strings.Lines(text) {
 		if !goalLine().MatchString(line) {
@@ -298,7 +307,7 @@ func (t *taken) karpathyName(text string, order []string, votes map[string]int, 
 	case pattern != "":
 		t.Metric.From = contract.Source{Kind: "regex", Expr: pattern + `[^-+.0-9]*([-+]?[0-9.]+)`}
 		t.addReason("metric.from: the number behind what it greps, " + pattern)
-	case bareNumber().MatchString(text) && !strings.Contains(text, best+":"):
+	case jqName().MatchString(t.Run) || bareNumber().MatchString(text) && !strings.Contains(text, best+":"):
 		t.Metric.From = contract.Source{Kind: "regex", Expr: `^\s*([-+]?[0-9.]+)%?\s*$`}
 		t.addReason("metric.from: a number alone on its line")
 	}
@@ -440,7 +449,10 @@ func (t *taken) karpathyEdit(text, from, dir string) {
 				score++
 			}
 
-			if forbidden || leavesIt().MatchString(clauseBefore(before)) || leavesIt().MatchString(clauseAfter(after)) {
+			// What follows the first path of a line is about that path.
+			left := leavesIt().MatchString(clauseBefore(before)) ||
+				i == 0 && leavesIt().MatchString(clauseAfter(line[m[1]:]))
+			if forbidden || left {
 				score = -10
 			}
 
@@ -505,7 +517,7 @@ func (t *taken) takeBestFile(order []string, scores, lines map[string]int, from,
 
 	for _, n := range order {
 		if other := t.findFile(n, from, dir); scores[n] > 0 && other != "" && other != rel &&
-			path.Base(other) != path.Base(rel) {
+			path.Base(other) != path.Base(rel) && path.Ext(other) != ".md" {
 			t.addNote("%s may be edited there, too (line %d): --edit %s,%s takes both", other, lines[n], rel, other)
 		}
 	}

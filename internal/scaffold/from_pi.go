@@ -160,6 +160,7 @@ func (t *taken) piScope(text, dir string, evaluator piEvaluator) {
 	}
 	t.Like = slices.DeleteFunc(t.Like, func(name string) bool { return slices.Contains(t.Edit, name) })
 	t.noteFolders(folders)
+	t.Like = t.Like[:min(len(t.Like), maxScopeFiles)]
 
 	if off != "" {
 		t.addNote("off limits is everything but `edit`, and is enforced; the text's own list stays above")
@@ -288,7 +289,7 @@ func (t *taken) piBounds(prints string) {
 		b := bound().FindStringSubmatch(m[1])
 		if b == nil {
 			t.addNote("secondary: %s. A guard holds one: guards: [{name: NAME, max_growth: 10%%}]",
-				wording.PlainLine(m[1]))
+				wording.PlainLine(strings.TrimRight(m[1], ". ")))
 			continue
 		}
 

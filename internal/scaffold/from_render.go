@@ -15,6 +15,10 @@ func (t *taken) render(proposal *Proposal, name, folder string) ([]byte, contrac
 		name = t.name
 	}
 
+	if len(proposal.Missing()) > 0 { // what was left out may be why
+		proposal.Why = append(proposal.Why, t.untaken...)
+	}
+
 	text, program, err := renderProposal(proposal, name, folder)
 	if err != nil && proposal.Metric.Unit != "" { // as another program writes units
 		t.addNote("the unit %s", proposal.Metric.Unit)

@@ -60,7 +60,8 @@ You optimize waypoints. Your goal: **maximize accuracy %**.
 1. **Never modify game_auto.cpp or run_experiment.sh**`,
 		[]string{"edit: experiment_waypoints.json", "run: ./run_experiment.sh experiment_waypoints.json ",
 			"name: accuracy", "better: higher", "from: "}},
-	{"a data check before", "train.py", `
+	{"a data check before", "train.py prepare.py", `
+- ` + "`prepare.py`" + ` — helpers, used by ` + "`train.py`" + `. **Prefer not to modify.**
 4. **Verify data**: Run ` + "`uv run prepare.py`" + ` to confirm datasets load.
 Launch with: ` + "`uv run train.py`" + `. Modify ` + "`train.py`" + ` only.
 **Goal: get the highest val_sharpe.**
