@@ -93,6 +93,8 @@ func playField(
 // Two useless edits and a gain of 20 points, driven over MCP on a benchmark that
 // load can't change: each is judged, and the gain is not taken for a loss.
 func TestFieldCampaign(t *testing.T) {
+	t.Parallel()
+
 	b := fieldBenchmarks()[slices.IndexFunc(fieldBenchmarks(),
 		func(b fieldBenchmark) bool { return b.name == "accuracy" })]
 	if program := b.missing(); program != "" {
