@@ -113,7 +113,10 @@ func (r *runner) attemptRun(
 		tried.run.Enforced["cache"] = describeCold(r.space.tier)
 	}
 
-	err = r.scoreRun(ctx, tried)
+	if err = r.scoreRun(ctx, tried); err == nil && tried.run.Valid {
+		err = r.holdAgainstCampaign(ctx, id, &tried.run)
+	}
+
 	if err != nil || !tried.run.Valid { // the block ends with it
 		r.slot.release()
 	}
@@ -245,6 +248,35 @@ func (r *runner) scoreRun(ctx context.Context, tried *attempt) error {
 	return nil
 }
 
+// holdAgainstCampaign makes a run invalid whose number was printed in another unit than
+// the campaign's calibration saw, and a certified or audited head's that breaks a guard's
+// bound. In an experiment the rule looks at the guards.
+func (r *runner) holdAgainstCampaign(ctx context.Context, id research.JobID, run *rules.Run) error {
+	program := r.space.program()
+
+	isHead := (id.Kind() == research.CertificateJob || id.Kind() == research.AuditJob) && run.Side == rules.Incumbent
+	if isHead {
+		run.BrokenGuard = rules.BrokenBound(program.Guards, run.Samples)
+		run.Reason = run.BrokenGuard
+	}
+
+	if run.Unit != "" && id.Kind() != research.CalibrationJob {
+		campaign, err := r.readCampaign(ctx)
+		if err != nil {
+			return err
+		}
+
+		if known := campaign.Rule.Unit; known != "" && known != run.Unit {
+			run.Reason = fmt.Sprintf("the metric %s was printed %s, and in the calibration %s: the numbers can't be "+
+				"compared; print it in one unit always", program.Metric.Name, contract.WithUnit(run.Unit),
+				contract.WithUnit(known))
+		}
+	}
+	run.Valid = run.Reason == ""
+
+	return nil
+}
+
 // runEvaluator runs the frozen evaluator in a sandbox of its own that sees what the
 // run left, within the run's limits. Only its output counts.
 func (r *runner) runEvaluator(ctx context.Context, tried *attempt, spec sandbox.Spec) error {
@@ -294,7 +326,7 @@ func (ws *workspace) collectSamples(
 	if samples == nil {
 		samples = map[string]float64{}
 	}
-	run.Of = scan.ShareOf()
+	run.Of, run.Unit = scan.ShareOf(), scan.PrintedUnit()
 
 	switch metric.From.Kind {
 	case "wall", "cpu", "max_rss":
