@@ -113,8 +113,14 @@ func (r *runner) attemptRun(
 		tried.run.Enforced["cache"] = describeCold(r.space.tier)
 	}
 
-	if err = r.scoreRun(ctx, tried); err == nil && tried.run.Valid {
-		err = r.holdAgainstCampaign(ctx, id, &tried.run)
+	err = r.scoreRun(ctx, tried)
+	holdToGuards(program.Guards, id, &tried.run)
+
+	if err == nil && tried.run.Unit != "" && id.Kind() != research.CalibrationJob {
+		var campaign *history.Campaign
+		if campaign, err = r.readCampaign(ctx); err == nil {
+			holdToUnit(program.Metric, campaign.Rule.Unit, &tried.run)
+		}
 	}
 
 	if err != nil || !tried.run.Valid { // the block ends with it
@@ -248,33 +254,25 @@ func (r *runner) scoreRun(ctx context.Context, tried *attempt) error {
 	return nil
 }
 
-// holdAgainstCampaign makes a run invalid whose number was printed in another unit than
-// the campaign's calibration saw, and a certified or audited head's that breaks a guard's
+// holdToGuards makes a run of a certified or audited head invalid that breaks a guard's
 // bound. In an experiment the rule looks at the guards.
-func (r *runner) holdAgainstCampaign(ctx context.Context, id research.JobID, run *rules.Run) error {
-	program := r.space.program()
+func holdToGuards(guards []contract.Guard, id research.JobID, run *rules.Run) {
+	isAboutHead := id.Kind() == research.CertificateJob || id.Kind() == research.AuditJob
 
-	isHead := (id.Kind() == research.CertificateJob || id.Kind() == research.AuditJob) && run.Side == rules.Incumbent
-	if isHead {
-		run.BrokenGuard = rules.BrokenBound(program.Guards, run.Samples)
-		run.Reason = run.BrokenGuard
+	if run.Valid && isAboutHead && run.Side == rules.Incumbent {
+		run.BrokenGuard = rules.BrokenBound(guards, run.Samples)
+		run.Reason, run.Valid = run.BrokenGuard, run.BrokenGuard == ""
 	}
+}
 
-	if run.Unit != "" && id.Kind() != research.CalibrationJob {
-		campaign, err := r.readCampaign(ctx)
-		if err != nil {
-			return err
-		}
-
-		if known := campaign.Rule.Unit; known != "" && known != run.Unit {
-			run.Reason = fmt.Sprintf("the metric %s was printed %s, and in the calibration %s: the numbers can't be "+
-				"compared; print it in one unit always", program.Metric.Name, contract.WithUnit(run.Unit),
-				contract.WithUnit(known))
-		}
+// holdToUnit makes a run invalid whose number was printed in another unit than the
+// calibration saw: known, "" where that is not known.
+func holdToUnit(metric contract.Metric, known string, run *rules.Run) {
+	if run.Valid && known != "" && known != run.Unit {
+		run.Valid = false
+		run.Reason = fmt.Sprintf("the metric %s was printed %s, and in the calibration %s: the numbers can't be "+
+			"compared; print it in one unit always", metric.Name, contract.WithUnit(run.Unit), contract.WithUnit(known))
 	}
-	run.Valid = run.Reason == ""
-
-	return nil
 }
 
 // runEvaluator runs the frozen evaluator in a sandbox of its own that sees what the

@@ -97,7 +97,8 @@ func (r baseRule) checkGrowth(st RuleState, obs []Observation, judgement *Judgem
 // "" for none.
 func GrownGuard(guards []contract.Guard, st RuleState, obs []Observation) string {
 	for _, guard := range guards {
-		head, start := guardValues(runsOfSide(obs, Incumbent), guard.Name), guardValues(runsOfSide(obs, Start), guard.Name)
+		head := guardValues(runsOfSide(obs, Incumbent), guard.Name)
+		start := guardValues(runsOfSide(obs, Start), guard.Name)
 		was, known := st.Start[guard.Name]
 
 		if guard.MaxGrowth == nil || !known || len(head) == 0 || len(start) == 0 {
