@@ -141,7 +141,7 @@ bounds: ## the decision rule's bounds at their full width: every rule in 201 nig
 riders: ## RIDERS noisy campaigns with 10 useless keeps and 4 gains each, finalized: how many of both are left (10 minutes)
 	$(GO) test ./cmd/ratchet -run '^TestRiders$$' -count 1 -v -timeout 2h -parallel 2 -riders $(RIDERS)
 
-field: ## verdicts against the truth on eight real benchmarks (FIELD=go,c some of them, FIELD_SCALE=.1 fewer edits), quiet and beside a load, in at most FIELD_MINUTES; remakes their lines of docs/evidence-field.jsonl
+field: ## verdicts against the truth on eight real benchmarks (FIELD=go,c some of them, FIELD_SCALE=.1 fewer edits), quiet and beside a load, in at most FIELD_MINUTES; remakes their lines of docs/evidence-field.jsonl, and docs/evidence-field.md from it
 	$(GO) test ./cmd/ratchet -run '^(TestField|TestFieldEditsAreTrue)$$' -count 1 -v -timeout 6h -args -field $(FIELD) -field-scale $(FIELD_SCALE) -field-minutes $(FIELD_MINUTES) -field-out $(FIELD_OUT)
 
 evidence-wordfreq: ## measure useless edits of examples/wordfreq under a load that comes and goes; remakes docs/evidence-wordfreq.jsonl
