@@ -84,6 +84,17 @@ expect("clone of a PID namespace", call(56, NEWUSER | NEWPID | SIGCHLD, 0, 0, 0,
 expect("TIOCSTI", call(16, 0, 0x5412, b"x"), "EPERM")
 expect("TIOCSTI with more bits", call(16, 0, 0x7700005412, b"x"), "EPERM")
 expect("adding an encryption key", call(16, 0, 0xc0506617, 0), "EPERM")
+fd = os.open("program.py", os.O_RDONLY)
+expect("mincore", call(27, 0, 0, 0), "ENOSYS")
+expect("cachestat", call(451, fd, 0, 0, 0), "ENOSYS")
+expect("process_madvise", call(440, 0, 0, 0, 21, 0), "ENOSYS")
+expect("fadvise64 of what is not needed", call(221, fd, 0, 0, 4), "ENOSYS")
+expect("fadvise64 of what will be", call(221, fd, 0, 0, 3), "ok")
+expect("madvise to page out", call(28, ctypes.addressof(ctypes.c_char.from_buffer(page)) & ~4095, 4096, 21), "EINVAL")
+try: os.preadv(fd, [bytearray(1)], 0, os.RWF_NOWAIT); print("preadv2 without waiting gave a byte")
+except OSError as e:
+    if e.errno != errno.EOPNOTSUPP: print(e)
+if os.preadv(fd, [bytearray(1)], 0) != 1: print("preadv gave nothing")
 expect("TCGETS of no terminal", call(16, 0, 0x5401, 0), "ENOTTY")
 `))
 		if text := string(r.Output.Text()); text != "" || r.Exit != 0 {

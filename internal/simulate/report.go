@@ -57,7 +57,6 @@ type Report struct {
 	Played    []PlayedNight `json:"played,omitempty"`
 	Replayed  []Replayed    `json:"replayed,omitempty"`
 	Recording *Recording    `json:"-"`
-	Field     []FieldTrial  `json:"field,omitempty"`
 }
 
 // RenderNullTable has a row a rule and a column a noise model: the share of null

@@ -134,12 +134,11 @@ func playInParallel(ctx context.Context, n int, play func(i int)) {
 	players.Wait()
 }
 
-// The recordings that the evidence rests on, made by `make nights`,
-// `make evidence-wordfreq` and `make field`; the last one may be absent.
+// The recordings that the evidence rests on, made by `make nights` and
+// `make evidence-wordfreq`.
 const (
 	NightsFile   = "evidence-nights.jsonl"
 	WordfreqFile = "evidence-wordfreq.jsonl"
-	FieldFile    = "evidence-field.jsonl"
 )
 
 // AddRecordings adds what was recorded on a real machine to the report: the nights
@@ -167,19 +166,6 @@ func (s *Study) AddRecordings(report *Report) error {
 		return fmt.Errorf("read %s: %w", WordfreqFile, err)
 	}
 	report.Recording, report.Replayed = &rec, ReplayRecording(rec, ReplayNights)
-
-	text, err = os.ReadFile(filepath.Join(s.Recordings, FieldFile))
-	if os.IsNotExist(err) {
-		return nil
-	}
-
-	if err == nil {
-		report.Field, err = ParseFieldTrials(text)
-	}
-
-	if err != nil {
-		return fmt.Errorf("read %s: %w", FieldFile, err)
-	}
 
 	return nil
 }

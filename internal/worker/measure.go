@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"ratchet/internal/checkout"
 	"ratchet/internal/research"
@@ -84,11 +85,19 @@ func (w *worker) makeMeasuredRuns(ctx context.Context, measurement *history.Meas
 			return nil, err
 		case !observation.Valid && measurement.Ablates != "" && observation.Side == rules.Candidate:
 			return nil, &unfitError{observation.Reason}
+		case observation.BrokenGuard != "":
+			return nil, fmt.Errorf("the head broke a guard in run %d: %s", w.runs, observation.BrokenGuard)
 		case !observation.Valid:
 			return nil, errors.New(observation.Reason)
 		}
 
 		observations = append(observations, observation)
+	}
+
+	if w.id.Kind() == research.AuditJob {
+		if grown := rules.GrownGuard(now.Program.Guards, now.Rule, observations); grown != "" {
+			return nil, fmt.Errorf("the head broke a guard: %s", grown)
+		}
 	}
 
 	return observations, nil

@@ -114,6 +114,15 @@ func (r *runner) attemptRun(
 	}
 
 	err = r.scoreRun(ctx, tried)
+	holdToGuards(program.Guards, id, &tried.run)
+
+	if err == nil && tried.run.Unit != "" && id.Kind() != research.CalibrationJob {
+		var campaign *history.Campaign
+		if campaign, err = r.readCampaign(ctx); err == nil {
+			holdToUnit(program.Metric, campaign.Rule.Unit, &tried.run)
+		}
+	}
+
 	if err != nil || !tried.run.Valid { // the block ends with it
 		r.slot.release()
 	}
@@ -245,6 +254,27 @@ func (r *runner) scoreRun(ctx context.Context, tried *attempt) error {
 	return nil
 }
 
+// holdToGuards makes a run of a certified or audited head invalid that breaks a guard's
+// bound. In an experiment the rule looks at the guards.
+func holdToGuards(guards []contract.Guard, id research.JobID, run *rules.Run) {
+	isAboutHead := id.Kind() == research.CertificateJob || id.Kind() == research.AuditJob
+
+	if run.Valid && isAboutHead && run.Side == rules.Incumbent {
+		run.BrokenGuard = rules.BrokenBound(guards, run.Samples)
+		run.Reason, run.Valid = run.BrokenGuard, run.BrokenGuard == ""
+	}
+}
+
+// holdToUnit makes a run invalid whose number was printed in another unit than the
+// calibration saw: known, "" where that is not known.
+func holdToUnit(metric contract.Metric, known string, run *rules.Run) {
+	if run.Valid && known != "" && known != run.Unit {
+		run.Valid = false
+		run.Reason = fmt.Sprintf("the metric %s was printed %s, and in the calibration %s: the numbers can't be "+
+			"compared; print it in one unit always", metric.Name, contract.WithUnit(run.Unit), contract.WithUnit(known))
+	}
+}
+
 // runEvaluator runs the frozen evaluator in a sandbox of its own that sees what the
 // run left, within the run's limits. Only its output counts.
 func (r *runner) runEvaluator(ctx context.Context, tried *attempt, spec sandbox.Spec) error {
@@ -294,7 +324,7 @@ func (ws *workspace) collectSamples(
 	if samples == nil {
 		samples = map[string]float64{}
 	}
-	run.Of = scan.ShareOf()
+	run.Of, run.Unit = scan.ShareOf(), scan.PrintedUnit()
 
 	switch metric.From.Kind {
 	case "wall", "cpu", "max_rss":

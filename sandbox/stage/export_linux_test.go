@@ -33,10 +33,14 @@ func Calls() map[string][4]int32 {
 	byName := map[string][4]int32{}
 
 	for _, list := range [][]call{refusedCalls(), missingCalls(), queueCalls(), traceCalls(), oldSigactions(), {callClone(),
-		callClone3(), callUnshare(), callIoctl(), callSocket(), callIOURing(), callSigaction(), callPtrace()}} {
+		callClone3(), callUnshare(), callIoctl(), callSocket(), callIOURing(), callSigaction(), callPtrace(), callMadvise(), callPreadv2(), callPwritev2()}} {
 		for _, c := range list {
 			byName[c.name] = c.numbers
 		}
+	}
+
+	for _, c := range adviceCalls() {
+		byName[c.name] = c.numbers
 	}
 
 	return byName

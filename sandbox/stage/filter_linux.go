@@ -70,6 +70,10 @@ func missingCalls() []call {
 		{"request_key", [...]int32{249, 287, 218, 310}},
 		{"keyctl", [...]int32{250, 288, 219, 311}},
 		{"userfaultfd", [...]int32{323, 374, 282, 388}},
+		// what is in the page cache, which outlives a run
+		{"mincore", [...]int32{27, 218, 232, 219}},
+		{"cachestat", [...]int32{451, 451, 451, 451}},
+		{"process_madvise", [...]int32{440, 440, 440, 440}},
 	}
 }
 
@@ -99,7 +103,26 @@ func callUnshare() call   { return call{"unshare", [...]int32{272, 310, 97, 337}
 func callIoctl() call     { return call{"ioctl", [...]int32{16, 54, 29, 54}} }
 func callSocket() call    { return call{"socket", [...]int32{41, 359, 198, 281}} }
 func callIOURing() call   { return call{"io_uring_setup", [...]int32{425, 425, 425, 425}} }
+func callMadvise() call   { return call{"madvise", [...]int32{28, 219, 233, 220}} }
+func callPreadv2() call   { return call{"preadv2", [...]int32{327, 378, 286, 392}} }
+func callPwritev2() call  { return call{"pwritev2", [...]int32{328, 379, 287, 393}} }
 func callSigaction() call { return call{"rt_sigaction", [...]int32{13, 174, 134, 174}} }
+
+// adviceCall is a call that gives advice about a file, and which of its arguments the
+// advice is, by the same columns as its numbers.
+type adviceCall struct {
+	call
+	at [4]int
+}
+
+// adviceCalls give advice about a file. A 64-bit argument takes two in 32-bit programs.
+func adviceCalls() []adviceCall {
+	return []adviceCall{
+		{call{"fadvise64", [...]int32{221, 250, 223, -1}}, [...]int{3, 4, 3, 0}},
+		{call{"fadvise64_64", [...]int32{-1, 272, -1, -1}}, [...]int{0, 5, 0, 0}},
+		{call{"arm_fadvise64_64", [...]int32{-1, -1, -1, 270}}, [...]int{0, 0, 0, 1}},
+	}
+}
 
 // oldSigactions are the older calls of 32-bit programs that set what a signal does.
 func oldSigactions() []call {
@@ -145,6 +168,12 @@ const (
 	// Requests of ptrace that begin to trace a process which did not ask for it. All
 	// others are for processes that are traced already, and those are the run's own.
 	ptraceAttach, ptraceSeize = 16, 0x4206
+
+	// Advice that takes pages out of the page cache, of posix_fadvise and madvise.
+	fadviseDontNeed, madviseCold, madvisePageOut = 4, 20, 21
+
+	// Flags of preadv2: only what is in memory, and dropped from it after reading.
+	readNoWait, readDontCache = 0x8, 0x80
 )
 
 // filterPlan is what a filter depends on.
@@ -200,6 +229,7 @@ func (p filterPlan) makePart(column int) []instruction {
 	}
 
 	p.addByArgument(add)
+	p.addPageCache(add, column)
 	addAll(refusedCalls(), syscall.EPERM)
 	addAll(missingCalls(), syscall.ENOSYS)
 
@@ -257,6 +287,29 @@ func (p filterPlan) addByArgument(add func(c call, then ...instruction)) {
 		for _, c := range oldSigactions() {
 			add(c, loadArgument(0, 0), instruction{bpfIfEqual, 0, 1, uint32(syscall.SIGCHLD)}, ask, allow)
 		}
+	}
+}
+
+// addPageCache adds the calls that ask what of a file is in memory, or take it out. They
+// fail as on kernels that know them not.
+func (p filterPlan) addPageCache(add func(c call, then ...instruction), column int) {
+	const flagsAt, adviceAt = 5, 2 // of preadv2 and pwritev2; of madvise
+
+	allow := instruction{bpfReturn, 0, 0, seccompAllow}
+	load := func(argument int) instruction {
+		return instruction{bpfLoad, 0, 0, uint32(atArgument + argument*argumentSize)}
+	}
+
+	add(callMadvise(), load(adviceAt), instruction{bpfIfEqual, 2, 0, madviseCold},
+		instruction{bpfIfEqual, 1, 0, madvisePageOut}, allow, refuse(syscall.EINVAL)[0])
+	add(callPreadv2(), load(flagsAt), instruction{bpfIfAnyBit, 1, 0, readNoWait | readDontCache}, allow,
+		refuse(syscall.EOPNOTSUPP)[0])
+	add(callPwritev2(), load(flagsAt), instruction{bpfIfAnyBit, 1, 0, readDontCache}, allow,
+		refuse(syscall.EOPNOTSUPP)[0])
+
+	for _, c := range adviceCalls() {
+		add(c.call, load(c.at[column]), instruction{bpfIfEqual, 1, 0, fadviseDontNeed}, allow,
+			refuse(syscall.ENOSYS)[0])
 	}
 }
 

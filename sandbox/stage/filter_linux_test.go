@@ -119,6 +119,16 @@ func TestFilter(t *testing.T) {
 			{watched, "rt_sigaction", []uint64{uint64(unix.SIGCHLD), 1 << 32}, stage.AnswerAsk},
 			{watched, "rt_sigaction", []uint64{uint64(unix.SIGCHLD), 0}, stage.AnswerAllow},
 			{watched, "rt_sigaction", []uint64{uint64(unix.SIGUSR1), anyPointer}, stage.AnswerAllow},
+			{stage.FilterPlan{}, "madvise", []uint64{0, 4096, unix.MADV_PAGEOUT}, deny(unix.EINVAL)},
+			{stage.FilterPlan{}, "madvise", []uint64{0, 4096, unix.MADV_COLD}, deny(unix.EINVAL)},
+			{stage.FilterPlan{}, "madvise", []uint64{unix.MADV_PAGEOUT, 4096, unix.MADV_DONTNEED}, stage.AnswerAllow},
+			{stage.FilterPlan{}, "preadv2", []uint64{3, 0, 1, 0, 0, unix.RWF_NOWAIT}, deny(unix.EOPNOTSUPP)},
+			{stage.FilterPlan{}, "preadv2", []uint64{3, 0, 1, 0, 0, 1<<32 | unix.RWF_NOWAIT | unix.RWF_HIPRI},
+				deny(unix.EOPNOTSUPP)},
+			{stage.FilterPlan{}, "preadv2", []uint64{3, 0, 1, 0, 0, 0x80}, deny(unix.EOPNOTSUPP)},
+			{stage.FilterPlan{}, "preadv2", []uint64{3, 0, 8, 8, 8, unix.RWF_HIPRI}, stage.AnswerAllow},
+			{stage.FilterPlan{}, "pwritev2", []uint64{3, 0, 1, 0, 0, 0x80}, deny(unix.EOPNOTSUPP)},
+			{stage.FilterPlan{}, "pwritev2", []uint64{3, 0, 1, 0, 0, unix.RWF_APPEND}, stage.AnswerAllow},
 			{watched, "sigaction", []uint64{uint64(unix.SIGCHLD), anyPointer}, stage.AnswerAsk},
 			{watched, "signal", []uint64{uint64(unix.SIGCHLD), 1}, stage.AnswerAsk},
 		} {
@@ -126,6 +136,29 @@ func TestFilter(t *testing.T) {
 				t.Errorf("%x: %s%v under %+v gave %x, want %x", entry.arch, c.name, c.arguments, c.plan,
 					answer(c.plan, c.name, c.arguments...), c.want)
 			}
+		}
+	}
+
+	for _, c := range []struct {
+		arch      uint32
+		name      string
+		column    int
+		arguments []uint64
+		want      uint32
+	}{
+		{stage.NativeArch, "fadvise64", stage.NativeColumn, []uint64{3, 0, 0, unix.FADV_DONTNEED}, deny(unix.ENOSYS)},
+		{stage.NativeArch, "fadvise64", stage.NativeColumn, []uint64{unix.FADV_DONTNEED, 4, 4, unix.FADV_WILLNEED},
+			stage.AnswerAllow},
+		{0x40000003, "fadvise64", 1, []uint64{3, 0, 0, 0, unix.FADV_DONTNEED}, deny(unix.ENOSYS)},
+		{0x40000003, "fadvise64", 1, []uint64{3, 0, 0, unix.FADV_DONTNEED, 0}, stage.AnswerAllow},
+		{0x40000003, "fadvise64_64", 1, []uint64{3, 0, 0, 0, 0, unix.FADV_DONTNEED}, deny(unix.ENOSYS)},
+		{0x40000028, "arm_fadvise64_64", 3, []uint64{3, unix.FADV_DONTNEED}, deny(unix.ENOSYS)},
+	} {
+		isOurs := c.arch == stage.NativeArch || c.arch == stage.CompatArch
+		number := stage.Calls()[c.name][c.column]
+
+		if got := (stage.FilterPlan{}).Answer(c.arch, number, c.arguments...); isOurs && got != c.want {
+			t.Errorf("%x: %s%v gave %x, want %x", c.arch, c.name, c.arguments, got, c.want)
 		}
 	}
 

@@ -26,7 +26,7 @@ const maxLine = 64 << 10 // bytes of a line that can hold a metric
 // counts. Terminal escape sequences and blanks around a line
 // are ignored. Of a line that carriage returns overwrite (a progress bar), only
 // the text after the last one counts; carriage returns before the newline are
-// its end. A value is a decimal number, which x, % or the metric's unit may
+// its end. A group that takes a part of a number makes the value unusable (metric_whole.go). A value is a decimal number, which x, % or the metric's unit may
 // follow, or a share of items: 26/50, 0.52 (26/50), 52% (26/50). The guards come from the output whatever the metric's source is.
 //
 // Nothing of this may hide a value that was printed: where METRIC name= stands in what is
@@ -38,6 +38,7 @@ const maxLine = 64 << 10 // bytes of a line that can hold a metric
 type Scanner struct {
 	tallies []*printedValues // the metric's, where the output gives it, then the guards'
 	pattern *regexp.Regexp
+	around  groupNeighbours // what the pattern spells out around its group
 	line    []byte
 	skip    bool // the line is too long
 	cr      bool // the last byte was a carriage return, which may belong to the line's end
@@ -55,6 +56,7 @@ func NewScanner(metric Metric, guards []Guard) *Scanner {
 			pick: metric.Pick})
 	case "regex":
 		s.pattern, _ = regexp.Compile(metric.From.Expr)
+		s.around = findNeighbours(metric.From.Expr)
 		s.tallies = append(s.tallies, &printedValues{name: metric.Name, what: "metric", unit: metric.Unit,
 			pick: metric.Pick, expr: metric.From.Expr})
 	}
@@ -157,6 +159,16 @@ func (s *Scanner) Values() (map[string]float64, error) {
 // output does not say.
 func (s *Scanner) ShareOf() int { return s.of }
 
+// PrintedUnit is the unit that followed the number which the metric's expression took,
+// or "none" for a number without; "" for a metric that is found otherwise.
+func (s *Scanner) PrintedUnit() string {
+	if s.pattern == nil {
+		return ""
+	}
+
+	return s.tallies[0].printed
+}
+
 // readLine looks for values in one whole line without escape sequences: by the
 // metric's expression, then as METRIC name=value, as a JSON object, or as name: value.
 func (s *Scanner) readLine(line []byte) {
@@ -224,7 +236,7 @@ func (s *Scanner) matchPattern(line []byte) {
 		}
 
 		if len(match) >= 4 && match[2] >= 0 {
-			s.tallies[0].add(string(line[match[2]:match[3]]), i == 0)
+			s.tallies[0].addMatch(string(line), match[2], match[3], s.around, i == 0)
 		}
 	}
 }

@@ -28,6 +28,8 @@ type printedValues struct {
 	// Why the first, the last and the first unusable of the values are unusable.
 	badFirst, badLast, bad error
 	vague                  error // about a line that may not have been meant
+	// The unit behind the numbers that expr took, see PrintedUnit.
+	printed string
 
 	read     int    // how often it was found in the line that is being read
 	explicit bool   // METRIC name=value was read
@@ -92,6 +94,20 @@ func (t *printedValues) add(text string, explicit bool) {
 
 	if t.pick == "median" && len(t.all) <= maxMedian {
 		t.all = append(t.all, v.Value)
+	}
+}
+
+// addUnusable takes a printed value that can't be used, and why.
+func (t *printedValues) addUnusable(why error) {
+	if t.bad == nil {
+		t.bad = why
+	}
+
+	t.count++
+	t.badLast = why
+
+	if t.count == 1 {
+		t.badFirst = why
 	}
 }
 

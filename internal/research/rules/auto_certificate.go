@@ -73,6 +73,14 @@ func (a Auto) NextPair(st RuleState, outlook Outlook, obs []Observation) Certifi
 	most := outlook.mostCertificatePairs()
 	pairs, failed := st.sortPairs(ResolveRepeats(obs), most)
 
+	if reason := findBrokenGuard(obs); reason != "" {
+		_, test := weighPairs(st, pairs)
+		certificate := newCertificateOf(st, test, RolledBack, "guard", len(obs))
+		certificate.Reason = reason
+
+		return CertificateStep{Done: certificate}
+	}
+
 	// A pair that was begun is completed first.
 	if n := len(pairs); failed < maxFailedRun && n > 0 && !pairs[n-1].isComplete() {
 		return CertificateStep{Run: checkpointHalf(n, pairs[n-1])}
@@ -118,6 +126,18 @@ func (a Auto) NextPair(st RuleState, outlook Outlook, obs []Observation) Certifi
 	certificate.E = min(certificate.E, all.decisiveEvidence())
 
 	return CertificateStep{Done: certificate}
+}
+
+// findBrokenGuard is the guard's bound that a run of the head broke, "" for none. One run
+// is enough, as in an experiment.
+func findBrokenGuard(obs []Observation) string {
+	for _, observation := range obs {
+		if observation.BrokenGuard != "" {
+			return observation.BrokenGuard
+		}
+	}
+
+	return ""
 }
 
 // certificateGuards says which guard is proven to be broken by the head, and

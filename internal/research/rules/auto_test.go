@@ -253,6 +253,63 @@ func TestAutoCertificateRepeatsFailedRuns(t *testing.T) {
 	}
 }
 
+// A head that breaks a guard's bound in one run of its certificate is rolled back, also
+// where a pair is only half done; a checkpoint's run has no bound.
+func TestAutoCertificateEndsAtBrokenGuard(t *testing.T) {
+	const reason = "guard errors = 1 breaks max 0"
+
+	b := rulestest.NewBench(t, autoRule(research.Lower), timing)
+	b.State.Auto.Claim, b.State.Auto.ClaimVar, b.State.Auto.Chain = .5, .01, 3
+
+	var obs []rules.Observation
+	for _, broken := range []string{"", "", reason} {
+		w := b.Rule.NextPair(b.State, b.Outlook, obs).Run
+		if w == nil {
+			t.Fatalf("it ends after %d runs", len(obs))
+		}
+		obs = append(obs, rules.Observation{RunRequest: *w, Valid: broken == "", Reason: broken, BrokenGuard: broken,
+			Value: 100})
+	}
+
+	if c := b.Rule.NextPair(b.State, b.Outlook, obs).Done; c == nil || c.Outcome != rules.RolledBack ||
+		c.StoppedBy != "guard" || c.Reason != reason || c.Runs != 3 {
+		t.Fatalf("%+v", c)
+	}
+}
+
+// An audit's head is held to the growth of its guards, by the medians of its runs.
+func TestGrownGuard(t *testing.T) {
+	guards := []contract.Guard{{Name: "kb", MaxGrowth: &contract.Amount{Value: .1, Relative: true}},
+		{Name: "errors"}}
+	state := rules.RuleState{Start: map[string]float64{"kb": 100}}
+
+	audit := func(start float64, head ...float64) (obs []rules.Observation) {
+		for _, kb := range head {
+			for side, v := range map[rules.Side]float64{rules.Start: start, rules.Incumbent: kb} {
+				obs = append(obs, rules.Observation{RunRequest: rules.RunRequest{Side: side}, Valid: true,
+					Guards: map[string]float64{"kb": v}})
+			}
+		}
+
+		return obs
+	}
+
+	for _, c := range []struct {
+		obs  []rules.Observation
+		want bool
+	}{
+		{audit(100, 105, 106, 107), false},
+		{audit(100, 120, 105, 106), false}, // one run of three
+		{audit(100, 120, 121, 105), true},
+		{audit(120, 121, 120, 121), false}, // the start has grown alike: the machine did it
+		{nil, false},
+	} {
+		if got := rules.GrownGuard(guards, state, c.obs); (got != "") != c.want {
+			t.Errorf("%+v: %q", c.obs, got)
+		}
+	}
+}
+
 // Calibration runs that happen to be equal do not stop the belief.
 func TestAutoGoesOnAfterEqualCalibration(t *testing.T) {
 	if fault := equalFault(t, autoRule(research.Lower)); fault != "" {

@@ -82,7 +82,7 @@ func (r baseRule) newState(obs, counted []Observation, values []float64, sequenc
 	st := RuleState{
 		Version: r.version, Scale: r.chooseScale(counted, values), Better: r.metric.Better, Values: values,
 		Incumbent: median(values), TestCount: TestCount{Sequence: sequence}, Start: r.guardMedians(counted),
-		Guards: r.newGuardStates(counted),
+		Guards: r.newGuardStates(counted), Unit: counted[0].Unit,
 	}
 	st = r.learnNumber(st, counted)
 
@@ -104,6 +104,13 @@ func (r baseRule) countedRuns(obs []Observation) (counted []Observation, values 
 
 		if err := requireScale(r.metric, observation.Value); err != nil {
 			return nil, nil, err
+		}
+
+		if first := obs[0].Unit; observation.Unit != first && first != "" && observation.Unit != "" {
+			return nil, nil, research.Errorf(research.CodeProgram,
+				"make the command print the metric in one unit always, then start again",
+				"the unchanged version printed %s %s and %s", r.metric.Name, contract.WithUnit(first),
+				contract.WithUnit(observation.Unit))
 		}
 
 		if !observation.WarmUp {

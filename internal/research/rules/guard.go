@@ -36,9 +36,12 @@ type Growth struct {
 }
 
 // brokenBound checks a run against the guards' own bounds.
-func (r baseRule) brokenBound(o Observation) string {
-	for _, guard := range r.guards {
-		x, ok := o.Guards[guard.Name]
+func (r baseRule) brokenBound(o Observation) string { return BrokenBound(r.guards, o.Guards) }
+
+// BrokenBound says which guard's own bound a run's samples break, "" for none.
+func BrokenBound(guards []contract.Guard, samples map[string]float64) string {
+	for _, guard := range guards {
+		x, ok := samples[guard.Name]
 		switch {
 		case !ok:
 			return fmt.Sprintf("the guard %s was not measured", guard.Name)
@@ -87,6 +90,28 @@ func (r baseRule) checkGrowth(st RuleState, obs []Observation, judgement *Judgem
 		judgement.Growth[guard.Name] = Growth{Mid: state.height(value) - state.height(start) - state.Mid,
 			Var: state.S * state.S}
 	}
+}
+
+// GrownGuard says which guard with max_growth an audit's head exceeds, by the medians of
+// the runs, over what it was at the campaign's start and in the audit's runs of the start;
+// "" for none.
+func GrownGuard(guards []contract.Guard, st RuleState, obs []Observation) string {
+	for _, guard := range guards {
+		head := guardValues(runsOfSide(obs, Incumbent), guard.Name)
+		start := guardValues(runsOfSide(obs, Start), guard.Name)
+		was, known := st.Start[guard.Name]
+
+		if guard.MaxGrowth == nil || !known || len(head) == 0 || len(start) == 0 {
+			continue
+		}
+
+		value, then := median(head), median(start)
+		if guard.IsExceeded(value, was) && guard.IsExceeded(value, then) {
+			return guard.DescribeExcess(value, was)
+		}
+	}
+
+	return ""
 }
 
 func runsOfSide(obs []Observation, s Side) []Observation {

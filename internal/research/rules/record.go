@@ -102,17 +102,23 @@ type (
 		Samples map[string]float64 `json:"samples,omitempty"` // metric and guards
 		// Of is how many items the metric is a share of, Items their outcomes; absent where
 		// it is no share, or they are not known.
-		Of      int               `json:"of,omitempty"`
-		Items   research.Outcomes `json:"items,omitempty"`
-		Exit    int               `json:"exit"`
-		Signal  string            `json:"signal,omitempty"`
-		Wall    float64           `json:"wall_s"`
-		CPU     float64           `json:"cpu_s"`
-		MaxRSS  int64             `json:"max_rss_bytes"`
-		Started time.Time         `json:"started"`
-		Output  string            `json:"output,omitempty"` // digest of the stored output
-		Bytes   int64             `json:"output_bytes"`     // all that was printed
-		Again   bool              `json:"again,omitempty"`  // repeats the half of a contended pair
+		Of    int               `json:"of,omitempty"`
+		Items research.Outcomes `json:"items,omitempty"`
+		// Unit is what followed the number that regex: took of the output, "none" for a number
+		// without; absent where the metric is found otherwise, and in older records.
+		Unit string `json:"printed_unit,omitempty"`
+		// BrokenGuard says which guard's bound a head broke, in a certificate or an audit; then
+		// the run is not valid. Older records have none: there no bound was looked at.
+		BrokenGuard string    `json:"broken_guard,omitempty"`
+		Exit        int       `json:"exit"`
+		Signal      string    `json:"signal,omitempty"`
+		Wall        float64   `json:"wall_s"`
+		CPU         float64   `json:"cpu_s"`
+		MaxRSS      int64     `json:"max_rss_bytes"`
+		Started     time.Time `json:"started"`
+		Output      string    `json:"output,omitempty"` // digest of the stored output
+		Bytes       int64     `json:"output_bytes"`     // all that was printed
+		Again       bool      `json:"again,omitempty"`  // repeats the half of a contended pair
 		// Outside is the mean number of CPUs that others kept busy meanwhile; nil when it can't be known.
 		Outside   *float64 `json:"outside_cpus,omitempty"`
 		Load      float64  `json:"load,omitempty"` // the machine's load average over one minute, before the run

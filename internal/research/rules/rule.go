@@ -40,6 +40,9 @@ type Observation struct {
 	Contended bool    // others kept the machine busy meanwhile
 	Unequal   bool    // it ends a pair whose runs can't be compared
 	Wall      float64 // its length in seconds, 0 where that is not known
+	Unit      string  // see Run.Unit
+	// BrokenGuard is set on a run of a certificate or an audit, see Run.BrokenGuard.
+	BrokenGuard string
 }
 
 // Step is a rule's answer: one more run, or the judgement. Exactly one is set.
@@ -68,6 +71,9 @@ type RuleState struct {
 	Of      int     `json:"of,omitempty"`
 	Full    float64 `json:"full,omitempty"`
 	ItemVar float64 `json:"item_var,omitempty"`
+	// Unit is what the number was printed in by the calibration's runs, see Run.Unit; "" where
+	// that is not known, as in older states.
+	Unit string `json:"printed_unit,omitempty"`
 	// Start holds the guards' medians at the campaign's start.
 	Start map[string]float64 `json:"start_guards,omitempty"`
 	// Guards holds what is known besides of those with max_growth.
@@ -412,7 +418,8 @@ func NewObservation(run Run, metric contract.Metric) Observation {
 		RunRequest: RunRequest{Side: run.Side, Role: run.Role, Pair: run.Pair, Order: run.Order, WarmUp: run.WarmUp,
 			Again: run.Again},
 		Valid: run.Valid, Reason: run.Reason, Value: v, Of: run.Of, Items: run.Items, Guards: run.Samples,
-		Contended: run.Contended, Unequal: run.Unequal != "", Wall: run.Wall,
+		Contended: run.Contended, Unequal: run.Unequal != "", Wall: run.Wall, Unit: run.Unit,
+		BrokenGuard: run.BrokenGuard,
 	}
 	if observation.Valid && !ok {
 		observation.Valid, observation.Reason = false, "the run has no sample of "+metric.Name

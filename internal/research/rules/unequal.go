@@ -30,10 +30,16 @@ const (
 	unequalGot = 1.5
 	// Of the version that is compared with, above the other's: bytes from disk and
 	// major faults, and at least twice as much. A version that itself reads more than the
-	// one it is compared with is slower for it by its own doing.
-	unequalBytes  = 4 << 20
-	unequalFaults = 256
-	unequalTimes  = 2
+	// one it is compared with is slower for it by its own doing. The bounds are what a
+	// fiftieth of the other's time is enough for, where each page is read by itself and
+	// takes a quarter of a millisecond, from the least to the most.
+	leastUnequalBytes, mostUnequalBytes   = 64 << 10, 4 << 20
+	leastUnequalFaults, mostUnequalFaults = 16, 256
+	unequalTimes                          = 2
+
+	readShare      = .02
+	pagesPerSecond = 4000
+	pageBytes      = 4 << 10
 )
 
 // UnequalReason says why two finished runs of a pair can't be compared, "" where they
@@ -51,12 +57,16 @@ func UnequalReason(base, other Run, cpus int, ignoreReads, ignoreLoad bool) stri
 		return ""
 	}
 
-	if isBeyond(base.DiskRead, other.DiskRead, unequalBytes) {
+	pages := readShare * pagesPerSecond * other.Wall
+	bytes := min(max(pageBytes*pages, leastUnequalBytes), mostUnequalBytes)
+	faults := min(max(pages, leastUnequalFaults), mostUnequalFaults)
+
+	if isBeyond(base.DiskRead, other.DiskRead, bytes) {
 		return fmt.Sprintf("one run of the pair read %s from disk, the other %s", megabytes(*base.DiskRead),
 			megabytes(*other.DiskRead))
 	}
 
-	if isBeyond(base.MajorFaults, other.MajorFaults, unequalFaults) {
+	if isBeyond(base.MajorFaults, other.MajorFaults, faults) {
 		return fmt.Sprintf("one run of the pair had %d major page faults, the other %d", *base.MajorFaults,
 			*other.MajorFaults)
 	}
@@ -96,8 +106,8 @@ func (r Run) usedCPUs() float64 { return r.CPU / max(r.Wall, 1e-3) }
 func ordered(a, b float64) (low, high float64) { return math.Min(a, b), math.Max(a, b) }
 
 // isBeyond says whether base is above other by more than bound, and by a factor.
-func isBeyond(base, other *int64, bound int64) bool {
-	return base != nil && other != nil && *base-*other > bound && *base > unequalTimes**other
+func isBeyond(base, other *int64, bound float64) bool {
+	return base != nil && other != nil && float64(*base-*other) > bound && *base > unequalTimes**other
 }
 
 // unequalPairs are the pairs of obs that do not count, by their number; nil for none.

@@ -155,6 +155,7 @@ func TestUnequalReason(t *testing.T) {
 	load := func(x float64) *float64 { return &x }
 	quiet := rules.Run{Outside: load(.1), CPU: 1, Wall: 1, DiskRead: number(0), MajorFaults: number(0)}
 	change := func(f func(*rules.Run)) rules.Run { r := quiet; f(&r); return r }
+	brief := func(r *rules.Run) { r.Wall, r.CPU = .05, .05 }
 
 	for _, c := range []struct {
 		name        string
@@ -178,7 +179,15 @@ func TestUnequalReason(t *testing.T) {
 			false, ""},
 		{"both are cold", change(func(r *rules.Run) { r.DiskRead = number(200e6) }),
 			change(func(r *rules.Run) { r.DiskRead = number(180e6) }), false, ""},
-		{"a few blocks", change(func(r *rules.Run) { r.DiskRead = number(1e6) }), quiet, false, ""},
+		{"a few blocks", change(func(r *rules.Run) { r.DiskRead = number(200e3) }), quiet, false, ""},
+		{"as many in a short run", change(func(r *rules.Run) { r.DiskRead = number(200e3) }), change(brief), false,
+			"read 0.2 MB"},
+		{"a few pages in a short run", change(func(r *rules.Run) { r.MajorFaults = number(40) }), change(brief), false,
+			"40 major"},
+		{"a readahead in a short run", change(func(r *rules.Run) { r.DiskRead = number(50e3) }), change(brief), false, ""},
+		{"many blocks", change(func(r *rules.Run) { r.DiskRead = number(1e6) }), quiet, false, "read 1.0 MB"},
+		{"as many in a long run", change(func(r *rules.Run) { r.DiskRead = number(1e6) }),
+			change(func(r *rules.Run) { r.Wall, r.CPU = 10, 10 }), false, ""},
 		{"the base's pages are gone", change(func(r *rules.Run) { r.MajorFaults = number(9000) }), quiet, false,
 			"9000 major"},
 		{"contended on one side only", change(func(r *rules.Run) { r.Outside, r.Contended = load(.55), true }), quiet, false,

@@ -16,6 +16,7 @@ metric: {name: cpu, better: lower, unit: ms, from: cpu}
 run: $python bench.py
 check: $python bench.py
 decide: auto
+search: certify
 P
 start
 cat >> prog.py << P

@@ -8,6 +8,7 @@ edit: prog.py
 metric: {name: cost, better: lower}
 run: $python bench.py
 decide: auto
+search: certify
 P
 start
 cat > prog.py << 'P'
