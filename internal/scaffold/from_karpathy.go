@@ -305,10 +305,10 @@ func (t *taken) karpathyName(text string, order []string, votes map[string]int, 
 		t.Metric.From = contract.Source{Kind: "file", Path: m[1], Expr: "/0/primaryMetric/score"}
 		t.addReason("metric.from: the score in JMH's " + m[1])
 	case pattern != "":
-		t.Metric.From = contract.Source{Kind: "regex", Expr: pattern + `[^-+.0-9]*([-+]?[0-9.]+)`}
+		t.Metric.From = contract.Source{Kind: "regex", Expr: pattern + `[^-+.0-9]*([-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?)`}
 		t.addReason("metric.from: the number behind what it greps, " + pattern)
 	case jqName().MatchString(t.Run) || bareNumber().MatchString(text) && !strings.Contains(text, best+":"):
-		t.Metric.From = contract.Source{Kind: "regex", Expr: `^\s*([-+]?[0-9.]+)%?\s*$`}
+		t.Metric.From = contract.Source{Kind: "regex", Expr: `^\s*([-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?)%?\s*$`}
 		t.addReason("metric.from: a number alone on its line")
 	}
 }

@@ -32,6 +32,10 @@ Get the data with ` + "`python prepare.py`" + `. Then ` + "`python train.py`" + 
 Loop: run the experiment ` + "`python train.py > run.log 2>&1`" + `, ` + "`grep \"^val_bpb:\" run.log`" +
 		`; lower is better.`,
 		[]string{"run: python train.py ", "name: val_bpb", "better: lower"}},
+	{"no log", "work.py", `
+Get the data: ` + "`python prepare.py`" + `. Measure: ` + "`python work.py`" + `, which prints score: 1.5.
+Modify ` + "`work.py`" + ` alone. The goal: the highest score. ` + "`grep '^score:' out`" + ``,
+		[]string{"edit: work.py", "run: python work.py ", "name: score", "better: higher"}},
 	{"a score of trading", "train.py", `
 If not, tell the human to run ` + "`uv run prepare.py`" + `. Launch: ` + "`uv run train.py`" + `.
 - ` + "`train.py`" + ` — the file you modify.
