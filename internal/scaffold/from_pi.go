@@ -274,7 +274,13 @@ func (e piEvaluator) isPartOf(name, about string) bool {
 		return true
 	}
 
-	return strings.Contains(e.script, base) && (aboutTests().MatchString(name) || isBenchmark().MatchString(about))
+	ext := path.Ext(base)
+	if ext == "" { // a folder, of which the line says more
+		return false
+	}
+	named, said := aboutTests().MatchString(name), isBenchmark().MatchString(about)
+
+	return named && said || (named || said) && strings.Contains(e.script, strings.TrimSuffix(base, ext))
 }
 
 var (

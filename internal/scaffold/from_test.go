@@ -196,6 +196,7 @@ Make it smaller.
 - ` + "`t.txt` / `u.txt`" + ` - the text
 - ` + "`.auto/measure.sh`" + ` - only to add diagnostics
 - ` + "`bench/quick.rb`" + ` — benchmark script
+- ` + "`base/benchmark_q.py`" + ` — the benchmark. Do not weaken it
 - ` + "`src/`" + ` - helpers
 - ` + "`lib/*.txt`" + `
 - ` + "`gone.txt`: was there" + `
@@ -210,7 +211,7 @@ Make it smaller.
 // Nothing of pi's prompt is lost without a word, and what measures is never edited.
 func TestPiScopeAndBounds(t *testing.T) {
 	dir := t.TempDir()
-	writeFiles(t, dir, "t.txt u.txt held.txt src/s.txt lib/l.txt lib/m.md bench/quick.rb")
+	writeFiles(t, dir, "t.txt u.txt held.txt src/s.txt lib/l.txt lib/m.md bench/quick.rb base/benchmark_q.py")
 	writeFile(t, dir, ".auto/prompt.md", piPrompt)
 	writeFile(t, dir, ".auto/measure.sh", "ruby bench/quick.rb\necho METRIC bytes=1\necho METRIC lines=2\n")
 
@@ -238,6 +239,7 @@ func TestPiScopeAndBounds(t *testing.T) {
 	for _, want := range []string{
 		"in scope is .auto/measure.sh, which measures",
 		"in scope is bench/quick.rb, which measures",
+		"in scope is base/benchmark_q.py, which measures",
 		"held.txt is in scope and off limits",
 		"which are not taken: src/, lib/*.txt. `edit` names files; to take theirs: --edit t.txt,u.txt,src/s.txt,lib/l.txt",
 		"no file here: gone.txt",
