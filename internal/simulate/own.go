@@ -118,18 +118,23 @@ func exactGain(j rules.Judgement) float64 { return math.Log(*j.Baseline / *j.Val
 // playAuto plays the full rule with its default options.
 func playAuto(broken flaws) func(*world) {
 	return func(w *world) {
-		night := &autoNight{driver: driver{world: w, flaws: broken},
-			rule: rules.Auto{Metric: metric(w.cell, broken), Rope: .003 * w.cell.Noise.Scale,
-				Version: ruleVersion(broken)}}
-
-		st, err := night.rule.Calibrated(night.calibrate(night.rule.Calibrate))
-		if err != nil {
-			return
+		night := newAutoNight(w, broken)
+		if st, err := night.rule.Calibrated(night.calibrate(night.rule.Calibrate)); err == nil {
+			night.playOn(st)
 		}
+	}
+}
 
-		night.st = st
-		for night.followPlan() {
-		}
+func newAutoNight(w *world, broken flaws) *autoNight {
+	return &autoNight{driver: driver{world: w, flaws: broken},
+		rule: rules.Auto{Metric: metric(w.cell, broken), Rope: .003 * w.cell.Noise.Scale,
+			KeepBar: w.cell.keepBar, Version: ruleVersion(broken)}}
+}
+
+// playOn plays the night to its end from the state after the calibration.
+func (n *autoNight) playOn(st rules.RuleState) {
+	n.st = st
+	for n.followPlan() {
 	}
 }
 
