@@ -20,6 +20,7 @@ type flaws struct {
 	last        bool // auto: every proposal is taken for the last one: no run is saved for another
 	longWay     bool // no shortcut: a metric without noise is judged like a noisy one
 	blind       bool // unequal pairs count
+	tickless    bool // auto: a coarse clock's equal runs are taken for runs without noise
 	first       bool // not broken: the first version of the rule
 }
 
@@ -163,6 +164,10 @@ func (s *driver) outlook() rules.Outlook {
 
 // followPlan does what the rule's plan says, false at its end.
 func (n *autoNight) followPlan() bool {
+	if n.flaws.tickless {
+		n.forgetTick()
+	}
+
 	outlook := n.outlook()
 	switch n.rule.Plan(n.st, outlook) {
 	case rules.PlanPropose:
@@ -174,6 +179,14 @@ func (n *autoNight) followPlan() bool {
 	}
 
 	return true
+}
+
+// forgetTick takes the clock's tick out of the belief.
+func (n *autoNight) forgetTick() {
+	auto, speeds := *n.st.Auto, *n.st.Auto.Belief.Speeds
+	speeds.Tick = 0
+	auto.Belief.Speeds = &speeds
+	n.st.Auto = &auto
 }
 
 func (n *autoNight) experiment(outlook rules.Outlook) {
