@@ -31,7 +31,7 @@ func (co *Checkout) CurrentCampaign(ctx context.Context) (*history.Campaign, err
 }
 
 // ReadCampaign is a campaign as this checkout sees it: with its own experiment that
-// waits for a decision, and the first note that its session has not been told.
+// waits for a decision or runs, and the first note that its session has not been told.
 func (co *Checkout) ReadCampaign(tx *ledger.Tx, name string) (*history.Campaign, error) {
 	campaign, err := tx.Campaign(name)
 	if err != nil {
@@ -45,6 +45,11 @@ func (co *Checkout) ReadCampaign(tx *ledger.Tx, name string) (*history.Campaign,
 
 	if experiment != nil {
 		campaign.Mine = experiment.N
+	}
+
+	campaign.MineRuns, err = co.runningExperiment(tx, campaign)
+	if err != nil {
+		return campaign, err
 	}
 	campaign.Unheard, err = firstUnheardNote(co, tx, campaign)
 
@@ -200,11 +205,28 @@ func (co *Checkout) WaitingExperiment(tx *ledger.Tx, c *history.Campaign) (*hist
 	return nil, nil
 }
 
+// runningExperiment is the number of the checkout's own experiment under way, 0 for none.
+func (co *Checkout) runningExperiment(tx *ledger.Tx, campaign *history.Campaign) (int, error) {
+	for _, id := range campaign.Open {
+		if id.Kind() != research.ExperimentJob {
+			continue
+		}
+
+		experiment, err := tx.Experiment(campaign.Name, id.N())
+		if err != nil || experiment.Checkout == co.Repo.Root() {
+			return id.N(), err
+		}
+	}
+
+	return 0, nil
+}
+
 // ResolveJob turns a tool's id into a job of the campaign. With "" it is, in this order:
 //   - the checkout's latest experiment, whichever session started it, unless it is
 //     closed (an invalid one is once it is reverted or followed by another);
 //   - a certificate, calibration, audit or measurement under way;
 //   - the certificate that ended last, if nothing was proposed since;
+//   - the last calibration, if nothing was proposed yet;
 //   - "".
 func (co *Checkout) ResolveJob(tx *ledger.Tx, campaign *history.Campaign, id string) (research.JobID, error) {
 	if id != "" {
@@ -233,6 +255,10 @@ func (co *Checkout) ResolveJob(tx *ledger.Tx, campaign *history.Campaign, id str
 
 	if campaign.Certificates > 0 && campaign.ChainFrom > campaign.Experiments && campaign.Rule.Auto != nil {
 		return research.NewJobID(research.CertificateJob, campaign.Certificates), nil
+	}
+
+	if campaign.Calibrations > 0 && campaign.Experiments == 0 {
+		return research.NewJobID(research.CalibrationJob, campaign.Calibrations), nil
 	}
 
 	return "", nil

@@ -394,8 +394,8 @@ func TestResolveJob(t *testing.T) {
 		return got
 	}
 
-	if got := resolve(b, ""); got != "" {
-		t.Errorf("with nothing under way: %s", got)
+	if got := resolve(b, ""); got != "c1" {
+		t.Errorf("before the first experiment: %s, want the last calibration", got)
 	}
 	beside := b.Beside()
 	b.Write("work.txt", checkouttest.Work(1, "less"))

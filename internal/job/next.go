@@ -22,6 +22,10 @@ func NextAfterDecision(campaign *history.Campaign) string {
 		return research.Describe(err).Next
 	}
 
+	if campaign.MineRuns > 0 {
+		return fmt.Sprintf("wait_run{id: \"x%d\"}", campaign.MineRuns)
+	}
+
 	if campaign.Mine > 0 {
 		return fmt.Sprintf("experiment %d waits: wait_run{id: \"x%d\"} shows it, then keep or revert", campaign.Mine,
 			campaign.Mine)

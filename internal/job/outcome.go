@@ -245,9 +245,7 @@ func measurementOutcome(co *checkout.Checkout, campaign *history.Campaign, measu
 		out.Reason = measurement.Calib.Failed
 		out.Next = mendBroken
 	case measurement.Calib != nil:
-		value := campaign.Rule.Incumbent
-		out.Value = &value
-		out.Finding = CalibrationWords(campaign) + doctorWords(measurement.Calib)
+		fillCalibration(campaign, measurement, out)
 	case measurement.Proof != nil:
 		fillCertificate(campaign, measurement.Proof, out)
 	case measurement.End.Failed != "":
@@ -263,6 +261,35 @@ func measurementOutcome(co *checkout.Checkout, campaign *history.Campaign, measu
 	}
 
 	return out
+}
+
+// fillCalibration tells what a calibration found. The state knows the noise and the
+// value of the present incumbent only, and the value of the start.
+func fillCalibration(campaign *history.Campaign, measurement *history.Measurement, out *Outcome) {
+	value := &campaign.Rule.Incumbent
+
+	if measurement.Commit == campaign.Incumbent {
+		out.Finding = CalibrationWords(campaign)
+	} else {
+		metric := campaign.Program.Metric
+		value = nil
+
+		if measurement.Commit == campaign.Start {
+			value = campaign.Baseline
+		}
+		out.Finding = "calibrated " + wording.ShortCommit(measurement.Commit)
+
+		if value != nil {
+			out.Finding += ", the start: " + metric.Name + " " + wording.FormatValue(*value, metric.Unit)
+		}
+		out.Finding += "; the incumbent is another since"
+	}
+
+	if value != nil {
+		copied := *value
+		out.Value = &copied
+	}
+	out.Finding += doctorWords(measurement.Calib)
 }
 
 // measurementWords says what a measurement found, with its uncertainty.

@@ -420,9 +420,9 @@ func TestWaitAndStop(t *testing.T) {
 		_ = p.Finish()
 	}
 
-	idle, err := lab.Wait(t.Context(), b.Checkout, job.WaitRequest{}, nil)
-	if err != nil || idle.Status != "idle" {
-		t.Errorf("nothing runs: %+v, %v", idle, err)
+	calibrated, err := lab.Wait(t.Context(), b.Checkout, job.WaitRequest{}, nil)
+	if err != nil || calibrated.ID != "c1" || calibrated.Status != "done" {
+		t.Errorf("before the first experiment: %+v, %v", calibrated, err)
 	}
 
 	nothing, err := lab.StopJob(t.Context(), b.Checkout, "")
@@ -634,5 +634,33 @@ func TestMeasureSpendsAndDecidesNothing(t *testing.T) {
 		nil)
 	if err != nil || out.Status != "running" || out.ID != "m1" || b.State().Experiments != 0 {
 		t.Errorf("%+v, %v", out, err)
+	}
+}
+
+// A resuming session waits for what its checkout runs; a calibration's outcome stays
+// that of the version which it measured.
+func TestStartCampaignWhileAnExperimentRuns(t *testing.T) {
+	b := newBench(t)
+	b.Write("work.txt", checkouttest.Work(1, "less"))
+
+	if _, err := lab.RunExperiment(t.Context(), b.Checkout, lab.ExperimentRequest{Hypothesis: "shorter"}, nil); err != nil {
+		t.Fatal(err)
+	}
+
+	s, err := lab.StartCampaign(t.Context(), b.Checkout, lab.StartRequest{})
+	if err != nil || s.Next != `wait_run{id: "x1"}` {
+		t.Errorf("resumed: %+v, %v", s, err)
+	}
+}
+
+func TestWaitForCalibrationAfterKeep(t *testing.T) {
+	b := newBench(t, 900)
+	mustRun(t, b, checkouttest.Work(1, "less"))
+	mustKeep(t, b, "")
+
+	out, err := lab.Wait(t.Context(), b.Checkout, job.WaitRequest{ID: "c1"}, nil)
+	if err != nil || out.Value == nil || *out.Value != 1000 || !strings.Contains(out.Finding, "the start: ") ||
+		strings.Contains(out.Finding, "900") {
+		t.Errorf("c1 after a keep: %+v, %v", out, err)
 	}
 }

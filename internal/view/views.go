@@ -119,14 +119,6 @@ func nextForBrief(co *checkout.Checkout, brief *Brief) string {
 		return "the campaign has ended (" + campaign.Ended + "); start_campaign with a new name starts another"
 	case brief.Changed:
 		return "tell the user: `ratchet accept` in a terminal accepts the changed contract"
-	case campaign.Broken != "":
-		return job.NextAfterDecision(campaign)
-	}
-
-	for _, id := range campaign.Open {
-		if id.Kind() == research.ExperimentJob {
-			return "wait_run{id: \"" + string(id) + "\"}"
-		}
 	}
 
 	return job.NextAfterDecision(campaign)

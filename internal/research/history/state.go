@@ -60,9 +60,11 @@ type Campaign struct {
 	Streak     int `json:"streak"` // judged experiments since the last keep
 
 	// Unresolved are the judged experiments that wait for keep or revert, at most
-	// one of each checkout. Mine is the one of the reader's own, 0 if none; readers set it.
+	// one of each checkout. Mine is the one of the reader's own checkout, MineRuns the one
+	// that runs for it, 0 if none; readers set both.
 	Unresolved []int `json:"unresolved"`
 	Mine       int   `json:"-"`
+	MineRuns   int   `json:"-"`
 	// Unheard is the first note that was not delivered to the reader's session, nil
 	// if there is none; readers set it.
 	Unheard *Note            `json:"-"`
