@@ -32,7 +32,7 @@ FIELD_SCALE ?= 1
 FIELD_MINUTES ?= 60
 FIELD_OUT ?= $(CURDIR)/docs/evidence-field.jsonl
 
-.PHONY: help build man example-report completions snapshot listing bundle test cover long race lint vuln fuzz bench growth demo image install crash hooks abuse clients conformance load grown linear nights bounds riders field evidence-wordfreq gpu-test ui-test clean
+.PHONY: help build man example-report completions snapshot listing bundle test cover long race lint vuln fuzz bench growth demo image install crash hooks abuse clients conformance load grown linear nights bounds riders field start-page golden-ledgers evidence-wordfreq gpu-test ui-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -42,7 +42,7 @@ build: ## build bin/ratchet
 
 test: ## the suite in its quick form, for every edit: what it leaves out says what proves the like, and is run by make check
 	$(GO) vet ./...
-	$(GO) test -short -timeout 40m ./...
+	$(GO) test -short -timeout 70m ./...
 
 check: ## the suite in its short form, every test of it, as CI runs it (about 11 minutes on 2 slow cores)
 	RATCHET_TEST_CI=1 $(MAKE) test
@@ -141,8 +141,14 @@ bounds: ## the decision rule's bounds at their full width: every rule in 201 nig
 riders: ## RIDERS noisy campaigns with 10 useless keeps and 4 gains each, finalized: how many of both are left (10 minutes)
 	$(GO) test ./cmd/ratchet -run '^TestRiders$$' -count 1 -v -timeout 2h -parallel 2 -riders $(RIDERS)
 
-field: ## verdicts against the truth on eight real benchmarks (FIELD=go,c some of them, FIELD_SCALE=.1 fewer edits), quiet and beside a load, in at most FIELD_MINUTES; remakes their lines of docs/evidence-field.jsonl
+field: ## verdicts against the truth on eight real benchmarks (FIELD=go,c some of them, FIELD_SCALE=.1 fewer edits), quiet and beside a load, in at most FIELD_MINUTES; remakes their lines of docs/evidence-field.jsonl, and docs/evidence-field.md from it
 	$(GO) test ./cmd/ratchet -run '^(TestField|TestFieldEditsAreTrue)$$' -count 1 -v -timeout 6h -args -field $(FIELD) -field-scale $(FIELD_SCALE) -field-minutes $(FIELD_MINUTES) -field-out $(FIELD_OUT)
+
+start-page: ## play the commands of docs/start.md, and write what they say into it
+	$(GO) test ./cmd/ratchet -run '^TestStartPage$$' -count 1 -v -args -start-update
+
+golden-ledgers: ## record ledgers of the rule as it is into ledger/testdata/rule1, by which a test holds later versions; only before that version is released
+	$(GO) test ./cmd/ratchet -run '^TestRecordGoldenLedgers$$' -count 1 -v -timeout 1h -golden-ledgers $(CURDIR)/ledger/testdata/rule1
 
 evidence-wordfreq: ## measure useless edits of examples/wordfreq under a load that comes and goes; remakes docs/evidence-wordfreq.jsonl
 	rm -f docs/evidence-wordfreq.jsonl

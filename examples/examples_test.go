@@ -21,6 +21,7 @@ import (
 
 	"ratchet/examples"
 	"ratchet/internal/research/contract"
+	"ratchet/internal/testform"
 )
 
 // load returns an example, or skips the test where its programs are missing.
@@ -133,6 +134,8 @@ func TestProgramsParse(t *testing.T) {
 // to be improved, and looks at what each edit does as far as a machine's speed
 // has no say in it. With -short only what is kept is run; the rest must apply.
 func TestEdits(t *testing.T) {
+	testform.SkipQuick(t, "cmd/ratchet: TestFieldCampaign and the stories play edits; these are the examples'")
+
 	lines := map[string]string{
 		"wordfreq":      "go build -buildvcs=false -o bench . && ./bench",
 		"artifact-size": "sh build.sh && sh check.sh && sh size.sh",
@@ -299,6 +302,8 @@ func TestWordfreqTextIsAMegabyteAndFrozen(t *testing.T) {
 }
 
 func TestTinyLMIsNoisyAndLearns(t *testing.T) {
+	testform.SkipQuick(t, "it trains an example, and nothing of Ratchet takes part")
+
 	x := load(t, "tiny-lm")
 	dir := write(t, x)
 	bits := func() (string, float64) {

@@ -16,7 +16,7 @@ type keepIn struct {
 
 var keep = Tool{
 	Name:      "keep",
-	About:     "Commit the judged experiment as the new incumbent. Allowed for improved, provisional, and equivalent when the file got shorter; else refused with the reason.",
+	About:     "Commit the judged experiment as the new incumbent. Allowed for improved, provisional, and equivalent when the file got shorter.",
 	Arguments: keepIn{}, Answers: lab.KeptAnswer{},
 	Call: func(ctx context.Context, e Env, args json.RawMessage) (render.Answer, error) {
 		req, err := KeepRequest(args)

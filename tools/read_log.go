@@ -15,7 +15,7 @@ import (
 
 type logIn struct {
 	View   string `json:"view,omitempty" jsonschema:"enum=brief,enum=table,enum=experiment,enum=output,enum=ideas,enum=sessions,enum=program,enum=report,enum=guide"`
-	Query  ref    `json:"query,omitempty" jsonschema_description:"id, guide, or words for table"`
+	Query  ref    `json:"query,omitempty" jsonschema_description:"experiment, output: id; table: words to find; guide: its name"`
 	Cursor string `json:"cursor,omitempty" jsonschema_description:"from the last page"`
 	Limit  int    `json:"limit,omitempty" jsonschema_description:"rows or bytes"`
 }

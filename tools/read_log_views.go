@@ -87,8 +87,8 @@ func rowOf(experiment *history.Experiment, metric contract.Metric, n int) render
 
 	if j := experiment.Judgement; j != nil {
 		r.Verdict, r.Value = j.Verdict, j.Value
-		if j.Gain != nil {
-			r.Gain = &j.Gain.Mid
+		if gain := j.ExpectedGain(); gain != nil {
+			r.Gain = &gain.Mid
 		}
 	}
 

@@ -13,15 +13,15 @@ import (
 
 type runIn struct {
 	Hypothesis string   `json:"hypothesis" jsonschema_description:"what you changed and why it should help"`
-	Expect     string   `json:"expect,omitempty" jsonschema_description:"predicted effect"`
+	Expect     string   `json:"expect,omitempty" jsonschema_description:"gain you expect, such as 3 %"`
 	Idea       string   `json:"idea,omitempty" jsonschema_description:"id of the idea tested"`
 	Wait       *float64 `json:"wait_seconds,omitempty" jsonschema_description:"0 to 50, default 45"`
 }
 
 var runExperiment = Tool{
 	Name: "run_experiment",
-	About: "Measure the edited file as one experiment: snapshots it as a commit, runs it under the fixed budget against the incumbent, answers with the server's verdict and the next step. " +
-		"Status running: call wait_run. An earlier undecided experiment, unless improved, is closed as reverted.",
+	About: "Measure the edited file as one experiment: commits a snapshot, runs it under the budget against the incumbent, answers with the verdict and the next step. " +
+		"Status running: call wait_run. Reverts your earlier undecided experiment; decide an improved one first.",
 	Arguments: runIn{}, Answers: job.Outcome{}, Waits: true,
 	Call: func(ctx context.Context, e Env, args json.RawMessage) (render.Answer, error) {
 		in, err := decode[runIn](args)

@@ -15,7 +15,7 @@ type stopIn struct {
 
 var stopRun = Tool{
 	Name:      "stop_run",
-	About:     "Stop a run. What was measured stays recorded; an experiment ends invalid.",
+	About:     "Stop a run. What was measured stays recorded; a stopped experiment is judged invalid.",
 	Arguments: stopIn{}, Answers: job.Stopped{}, Destructive: true, Idempotent: true,
 	Call: func(ctx context.Context, e Env, args json.RawMessage) (render.Answer, error) {
 		in, err := decode[stopIn](args)

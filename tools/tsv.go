@@ -36,8 +36,8 @@ func WriteTSV(ctx context.Context, co *checkout.Checkout, out io.Writer, rows in
 					value = fmt.Sprint(*j.Value)
 				}
 
-				if j.Gain != nil {
-					gain = fmt.Sprint(j.Gain.Mid)
+				if expected := j.ExpectedGain(); expected != nil {
+					gain = fmt.Sprint(expected.Mid)
 				}
 			}
 

@@ -16,7 +16,7 @@ type waitIn struct {
 
 var waitRun = Tool{
 	Name:      "wait_run",
-	About:     "Wait for a run (experiment, calibration or measurement, whoever started it); answers like run_experiment. Status running: call it again.",
+	About:     "Wait for a run (experiment, calibration, measurement) of any session; answers like run_experiment. Status running: call it again.",
 	Arguments: waitIn{}, Answers: job.Outcome{}, Idempotent: true, Waits: true,
 	Call: func(ctx context.Context, e Env, args json.RawMessage) (render.Answer, error) {
 		in, err := decode[waitIn](args)

@@ -8,6 +8,8 @@ import (
 // Two sessions in one checkout would measure each other's edits: the second is
 // told, with the line that gives it a checkout of its own, until the first has left.
 func TestTwoSessionsInOneCheckout(t *testing.T) {
+	t.Parallel()
+
 	s := newSite(t)
 
 	first := s.connect()

@@ -18,6 +18,8 @@ func ideas(op, idea string) map[string]any {
 // A claim falls at once with the session that made it, but not while what that
 // session started still runs. What comes back later finds its claim taken.
 func TestClaimFallsWithItsSession(t *testing.T) {
+	t.Parallel()
+
 	s := newSite(t)
 	s.sh("sh", "-c",
 		"sed -i 's/^budget:/parallel: 64\\nbudget:/' program.md && git commit -qam 'no turns between tests'")
@@ -80,6 +82,8 @@ func TestClaimFallsWithItsSession(t *testing.T) {
 // A claim outlives its holder's last record by its term, and no clock that was
 // set makes it last for longer. The holders are written by clocks of their own.
 func TestClaimExpires(t *testing.T) {
+	t.Parallel()
+
 	s := newSite(t)
 	s.sh(ratchet, "call", "start_campaign")
 	s.sh(ratchet, "call", "wait_run")

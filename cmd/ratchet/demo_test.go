@@ -14,6 +14,8 @@ import (
 // The whole script of the deterministic example, by the real binary in an empty home.
 func TestDemo(t *testing.T) {
 	testform.SkipQuick(t, "make demo plays one, and internal/demo: TestPlayWithRightAnswers")
+	t.Parallel()
+
 	x, err := examples.Load("artifact-size")
 	if err != nil {
 		t.Fatal(err)
@@ -55,6 +57,8 @@ func TestDemo(t *testing.T) {
 }
 
 func TestDemoListsTheExamples(t *testing.T) {
+	t.Parallel()
+
 	out, err := exec.CommandContext(t.Context(), ratchet, "demo", "--list").CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)

@@ -187,6 +187,8 @@ func (m moment) fault(how string) string {
 
 // Every point of the code is in the table, or is told of here.
 func TestFaultPoints(t *testing.T) {
+	t.Parallel()
+
 	known := map[string]bool{"machine.suspend": true, "machine.quiet": true, // TestSuspend, and (*site).alone
 		"run.list": true, "run.read": true, "run.remove": true} // TestSlotIsForMeasuredRuns
 	for _, m := range moments {

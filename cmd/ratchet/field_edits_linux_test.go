@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"ratchet/internal/testform"
 	"regexp"
 	"slices"
 	"strconv"
@@ -206,6 +207,8 @@ func (b fieldBenchmark) noOp(start string, i, n int, r *rand.Rand) fieldEdit {
 // The edits do what they are said to do: a run of each counts its units, and
 // its result is that of the start. Nothing here depends on the machine's speed.
 func TestFieldEditsAreTrue(t *testing.T) {
+	testform.SkipQuick(t, "it tries the benchmarks of make field, and nothing of Ratchet")
+
 	for _, b := range fieldBenchmarks() {
 		t.Run(b.name, func(t *testing.T) {
 			t.Parallel()

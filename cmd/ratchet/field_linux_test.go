@@ -1,8 +1,11 @@
 package main_test
 
 import (
+	"cmp"
 	"flag"
 	"math"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -16,7 +19,7 @@ var (
 	fieldNames   = flag.String("field", "", "benchmarks that TestField plays, by commas, or all (empty: skip)")
 	fieldScale   = flag.Float64("field-scale", 1, "share of the 20 no-ops, 10 gains and 10 losses a campaign")
 	fieldMinutes = flag.Float64("field-minutes", 60, "time for all campaigns together")
-	fieldOut     = flag.String("field-out", "", "file in which TestField replaces the lines of JSON, a trial each")
+	fieldOut     = flag.String("field-out", "", "file NAME.jsonl in which TestField replaces the lines, a trial each; its document is NAME.md")
 )
 
 // The conditions of the machine: nothing else of ours runs, or a loop that keeps
@@ -56,6 +59,10 @@ func TestField(t *testing.T) {
 		}
 	}
 
+	if *fieldOut != "" { // with those of the benchmarks that were played before
+		trials = writeFieldDocument(t, *fieldOut)
+	}
+
 	t.Logf("\n%s", simulate.RenderFieldTable(trials))
 
 	for _, p := range simulate.CheckField(trials) {
@@ -63,6 +70,29 @@ func TestField(t *testing.T) {
 			t.Error(p)
 		}
 	}
+}
+
+// writeFieldDocument writes the document of all trials in the file beside it, under the
+// same name, and returns them.
+func writeFieldDocument(t *testing.T, path string) []simulate.FieldTrial {
+	t.Helper()
+
+	text, err := os.ReadFile(path)
+	if os.IsNotExist(err) { // no campaign had a trial
+		return nil
+	}
+
+	trials, errParse := simulate.ParseFieldTrials(text)
+	if err := cmp.Or(err, errParse); err != nil {
+		t.Fatal(err)
+	}
+
+	document := simulate.RenderFieldDocument(trials, filepath.Base(path))
+	if err := os.WriteFile(strings.TrimSuffix(path, ".jsonl")+".md", []byte(document), 0o644); err != nil {
+		t.Fatal(err)
+	}
+
+	return trials
 }
 
 // playField plays one campaign of `make field`.
@@ -93,6 +123,8 @@ func playField(
 // Two useless edits and a gain of 20 points, driven over MCP on a benchmark that
 // load can't change: each is judged, and the gain is not taken for a loss.
 func TestFieldCampaign(t *testing.T) {
+	t.Parallel()
+
 	b := fieldBenchmarks()[slices.IndexFunc(fieldBenchmarks(),
 		func(b fieldBenchmark) bool { return b.name == "accuracy" })]
 	if program := b.missing(); program != "" {

@@ -64,6 +64,8 @@ func tree(t *testing.T, name string, a *txtar.Archive) string {
 // A case is a tree, perhaps a line "flags: …" or "from: …" in the comment, and the golden
 // program.md with what was printed.
 func TestInit(t *testing.T) {
+	t.Parallel()
+
 	cases, err := filepath.Glob("testdata/init/*.txtar")
 	if err != nil || len(cases) == 0 {
 		t.Fatalf("%d cases: %v", len(cases), err)
@@ -141,6 +143,8 @@ func golden(t *testing.T, file string, a *txtar.Archive, got map[string]string) 
 }
 
 func TestInitNamesTheMissingFlags(t *testing.T) {
+	t.Parallel()
+
 	dir := t.TempDir()
 
 	out, code := initIn(t, dir, "--edit", "a.c")
@@ -160,6 +164,8 @@ func TestInitNamesTheMissingFlags(t *testing.T) {
 }
 
 func TestInitTellsWhatItFoundAndWhatToTry(t *testing.T) {
+	t.Parallel()
+
 	dir := t.TempDir()
 	for name, text := range map[string]string{"Makefile": "test:\n\t./db\n", "db.c": "int main(void) { return 0; }",
 		"util.c": "", "db_test.c": "int x; int main(void) { return x; }"} {
@@ -180,6 +186,8 @@ func TestInitTellsWhatItFoundAndWhatToTry(t *testing.T) {
 }
 
 func TestInitOverwritesOnlyByForce(t *testing.T) {
+	t.Parallel()
+
 	dir := t.TempDir()
 
 	name := filepath.Join(dir, "program.md")
@@ -206,6 +214,8 @@ func TestInitOverwritesOnlyByForce(t *testing.T) {
 }
 
 func TestInitRefusesNonsense(t *testing.T) {
+	t.Parallel()
+
 	for _, flags := range [][]string{
 		{"--edit=../a.c", "--run=./a", "--metric=score", "--better=higher"},
 		{"--edit=a.c", "--run=./a", "--metric=score", "--better=faster"},
@@ -226,6 +236,8 @@ func TestInitRefusesNonsense(t *testing.T) {
 
 // init --from writes nothing over what is there, and says what it could not make out.
 func TestInitFromRefuses(t *testing.T) {
+	t.Parallel()
+
 	theirs := "# research\nThe file you edit is `train.py`. Run `uv run train.py`. The lowest val_bpb wins.\ngrep \"^val_bpb:\" run.log\n"
 	for name, tt := range map[string]struct {
 		files map[string]string

@@ -3,10 +3,12 @@ package main_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -35,7 +37,20 @@ func withBinary(m *testing.M) int {
 		return 1
 	}
 
+	// The tests wait for runs and for other processes more than they compute.
+	flag.Parse()
+
+	if !isFlagGiven("test.parallel") {
+		_ = flag.Set("test.parallel", strconv.Itoa(3*runtime.GOMAXPROCS(0)))
+	}
+
 	return m.Run()
+}
+
+// isFlagGiven says whether the command line sets the flag.
+func isFlagGiven(name string) (given bool) {
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == name })
+	return given
 }
 
 // buildBinary makes the binary path, with these flags of go build. What was

@@ -276,6 +276,8 @@ func competingLoad(seed uint64, most int) (stop func()) {
 
 // The edits that are called useless compile, and are edits.
 func TestNoOpsAreEdits(t *testing.T) {
+	t.Parallel()
+
 	dir := t.TempDir()
 
 	x, err := examples.Load("wordfreq")

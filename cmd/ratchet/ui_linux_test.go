@@ -15,6 +15,8 @@ import (
 // The dashboard for oneself: a token that lives in the process alone and, where
 // no person sits at a terminal, steers nothing; it ends with Ctrl-C.
 func TestUI(t *testing.T) {
+	t.Parallel()
+
 	s := newSite(t)
 	c := s.connect()
 	c.calibrated()

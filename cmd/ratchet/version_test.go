@@ -32,6 +32,8 @@ func versionTold(t *testing.T, binary string) (v told) {
 // TestVersionIsWhatTheLinkerWasTold: a release says its own, whatever the
 // toolchain recorded.
 func TestVersionIsWhatTheLinkerWasTold(t *testing.T) {
+	t.Parallel()
+
 	binary, err := faulty()
 	if err != nil {
 		t.Fatal(err)
@@ -60,6 +62,8 @@ func TestVersionIsWhatTheLinkerWasTold(t *testing.T) {
 
 // TestVersionWithoutTheLinker: a plain go build or go install has a version too.
 func TestVersionWithoutTheLinker(t *testing.T) {
+	t.Parallel()
+
 	v := versionTold(t, ratchet)
 	if v.Version == "" || v.Version == "(devel)" {
 		t.Errorf("version %q", v.Version)

@@ -262,6 +262,8 @@ func csvRow(campaign history.Campaign, r row) []string {
 	if judgement.Gain != nil {
 		gain = [3]string{exactNumber(&judgement.Gain.Mid), exactNumber(&judgement.Gain.Lo),
 			exactNumber(&judgement.Gain.Hi)}
+	} else if expected := judgement.ExpectedGain(); expected != nil { // of one run, which states no interval
+		gain[0] = exactNumber(&expected.Mid)
 	}
 
 	return []string{campaign.Name, strconv.Itoa(r.N), string(r.Status), string(judgement.Verdict),

@@ -107,11 +107,16 @@ func (f *Facts) GuardsOfKept() (all []rules.GuardValue) {
 // SortByGain sorts kept experiments by the size of their gain, the newest of equals first.
 func SortByGain(xs []history.Experiment) {
 	weight := func(experiment *history.Experiment) float64 {
-		if experiment.Judgement == nil || experiment.Judgement.Gain == nil {
+		if experiment.Judgement == nil {
 			return 0
 		}
 
-		return math.Abs(experiment.Judgement.Gain.Mid)
+		gain := experiment.Judgement.ExpectedGain()
+		if gain == nil {
+			return 0
+		}
+
+		return math.Abs(gain.Mid)
 	}
 	slices.SortFunc(xs, func(a, b history.Experiment) int {
 		return cmp.Or(cmp.Compare(weight(&b), weight(&a)), cmp.Compare(b.N, a.N))

@@ -8,6 +8,23 @@ import (
 	"ratchet/internal/research"
 )
 
+// RenderFieldDocument is the document of the trials in jsonl, both named by their file
+// names: what was tried, the tables, and how they are made again.
+func RenderFieldDocument(trials []FieldTrial, jsonl string) string {
+	return fmt.Sprintf(fieldDocument, jsonl, RenderFieldTable(trials))
+}
+
+const fieldDocument = `# Evidence: truth against verdict, on real benchmarks
+
+The eight small benchmarks below examples/field, through the real binary with search: auto, each on a quiet machine and beside a loop that keeps one core busy in blocks of 5 to 20
+seconds. Useless edits are comments, new names and another order of the code; gains and losses change how many units of work a run does, so that their truth is exact (of the accuracy,
+in hundredths of all questions). Every edit is reverted after its verdict, so each is judged against the start. *Called* is the verdict improved or regressed, or an interval without 0
+in the answer; a keep on trial (provisional) alone is none. The noise is that of single runs of the start over the whole campaign.
+
+Made by ` + "`make field`" + `, from %s, a line an edit; ` + "`FIELD=go,c`" + ` plays some of the benchmarks anew and leaves the others as they are. What is promised is below the tables.
+
+%s`
+
 // RenderFieldTable shows the trials, as made by `make field`: the machine, truth
 // against verdict for each condition, a row each campaign, and what was promised.
 func RenderFieldTable(trials []FieldTrial) string {

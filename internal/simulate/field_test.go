@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"os"
 	"strings"
 	"testing"
 
@@ -173,5 +174,33 @@ func TestRenderFieldTable(t *testing.T) {
 
 	if _, err := simulate.ParseFieldTrials([]byte("{")); err == nil {
 		t.Error("half a line is taken for a trial")
+	}
+}
+
+// The document of the field, which is made by hand and may be absent, is that of the
+// trials that lie beside it, and shows its tables.
+func TestFieldDocumentIsFresh(t *testing.T) {
+	trials := []simulate.FieldTrial{fieldTrial(.2, research.Improved, .1, .3)}
+	if text := simulate.RenderFieldDocument(trials, "x.jsonl"); !strings.Contains(text, "from x.jsonl, a line an edit") ||
+		!strings.HasSuffix(text, simulate.RenderFieldTable(trials)) {
+		t.Errorf("the document lacks its source or its tables:\n%s", text)
+	}
+
+	text, err := os.ReadFile("../../docs/evidence-field.jsonl")
+	if os.IsNotExist(err) {
+		return
+	}
+
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	trials, err = simulate.ParseFieldTrials(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	if want := simulate.RenderFieldDocument(trials, "evidence-field.jsonl"); string(read(t, "evidence-field.md")) != want {
+		t.Error("docs/evidence-field.md is not that of docs/evidence-field.jsonl: both are made by make field")
 	}
 }

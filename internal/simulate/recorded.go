@@ -22,16 +22,7 @@ func (r Report) recordedText() string {
 	}
 
 	return fmt.Sprintf(recordedSections, RenderPlayedTables(r.Played), r.Recording.countVerdicts(),
-		RenderRecordingTable(*r.Recording), RenderReplayTable(r.Replayed)) + r.fieldText()
-}
-
-// fieldText is the document's section about eight real benchmarks; "" without trials.
-func (r Report) fieldText() string {
-	if len(r.Field) == 0 {
-		return ""
-	}
-
-	return fmt.Sprintf(fieldSection, RenderFieldTable(r.Field))
+		RenderRecordingTable(*r.Recording), RenderReplayTable(r.Replayed))
 }
 
 // countVerdicts counts the live verdicts, in words.
@@ -85,14 +76,3 @@ of a budget; the peers never want as many.
 
 %s
 `
-
-const fieldSection = `
-## Truth against verdict, on real benchmarks
-
-The eight small benchmarks below examples/field, through the real binary with search: auto, each on a quiet machine and beside a loop that keeps one core busy in blocks of 5 to 20
-seconds. Useless edits are comments, new names and another order of the code; gains and losses change how many units of work a run does, so that their truth is exact (of the accuracy,
-in hundredths of all questions). Every edit is reverted after its verdict, so each is judged against the start. *Called* is the verdict improved or regressed, or an interval without 0
-in the answer; a keep on trial (provisional) alone is none. The noise is that of single runs of the start over the whole campaign. Made by ` +
-	"`make field`" + ` into docs/evidence-field.jsonl, a line an edit.
-
-%s`

@@ -126,15 +126,6 @@ func TestRecordedEvidenceIsFresh(t *testing.T) {
 	wanted := []string{simulate.RenderPlayedTables(nights), simulate.RenderRecordingTable(rec),
 		simulate.RenderReplayTable(simulate.ReplayRecording(rec, simulate.ReplayNights))}
 
-	if text, err := os.ReadFile("../../docs/" + simulate.FieldFile); err == nil { // made by hand, may be absent
-		trials, err := simulate.ParseFieldTrials(text)
-		if err != nil {
-			t.Fatal(err)
-		}
-
-		wanted = append(wanted, simulate.RenderFieldTable(trials))
-	}
-
 	for _, want := range wanted {
 		if !strings.Contains(string(doc), want) {
 			t.Errorf("docs/evidence.md is stale: run the command that its head names; it lacks\n%s", want)

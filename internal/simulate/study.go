@@ -50,7 +50,7 @@ func (s *Study) Run(ctx context.Context) (Report, error) {
 	s.total.Store(int64(s.Nights * (len(s.selectCells(null)) + len(s.selectCells(gains))) * len(rules)))
 
 	if s.Cell == "" {
-		s.total.Add(int64(s.Nights * len(fast) * len(broken)))
+		s.total.Add(int64(s.Nights*len(fast)*len(broken)) + s.countBarNights())
 	}
 
 	report.Null = s.playCells(ctx, s.selectCells(null), rules)
@@ -62,6 +62,10 @@ func (s *Study) Run(ctx context.Context) (Report, error) {
 	if len(report.Null)+len(report.Gains) == 0 {
 		return report, research.Errorf(research.CodeBadArgument, "leave out --cell to see all names",
 			"no cell's name contains %q", s.Cell)
+	}
+
+	if s.Cell == "" {
+		report.Bars = s.playBars(ctx)
 	}
 
 	return report, ctx.Err()
@@ -134,12 +138,11 @@ func playInParallel(ctx context.Context, n int, play func(i int)) {
 	players.Wait()
 }
 
-// The recordings that the evidence rests on, made by `make nights`,
-// `make evidence-wordfreq` and `make field`; the last one may be absent.
+// The recordings that the evidence rests on, made by `make nights` and
+// `make evidence-wordfreq`.
 const (
 	NightsFile   = "evidence-nights.jsonl"
 	WordfreqFile = "evidence-wordfreq.jsonl"
-	FieldFile    = "evidence-field.jsonl"
 )
 
 // AddRecordings adds what was recorded on a real machine to the report: the nights
@@ -167,19 +170,6 @@ func (s *Study) AddRecordings(report *Report) error {
 		return fmt.Errorf("read %s: %w", WordfreqFile, err)
 	}
 	report.Recording, report.Replayed = &rec, ReplayRecording(rec, ReplayNights)
-
-	text, err = os.ReadFile(filepath.Join(s.Recordings, FieldFile))
-	if os.IsNotExist(err) {
-		return nil
-	}
-
-	if err == nil {
-		report.Field, err = ParseFieldTrials(text)
-	}
-
-	if err != nil {
-		return fmt.Errorf("read %s: %w", FieldFile, err)
-	}
 
 	return nil
 }

@@ -17,7 +17,7 @@ func newPoint(campaign *history.Campaign, experiment *history.Experiment) Progre
 		RolledBack: experiment.RolledBack, Class: experiment.Class, At: experiment.ProposedAt,
 		Hypothesis: shortenHypothesis(experiment.Hypothesis, hypothesisRunes)}
 	if experiment.Judgement != nil {
-		p.Verdict, p.Gain = experiment.Judgement.Verdict, experiment.Judgement.Gain
+		p.Verdict, p.Gain = experiment.Judgement.Verdict, experiment.Judgement.ExpectedGain()
 		p.Result = experiment.Judgement.ShortResult(campaign.MetricOf(experiment.N))
 	}
 
@@ -89,8 +89,8 @@ func (p *Progress) foldNoisy(campaign *history.Campaign, xs []history.Experiment
 		}
 
 		pt := newPoint(campaign, experiment)
-		if hasGain(p.Scale, experiment.Judgement) {
-			over := chain.GainOverStart(*experiment.Judgement.Gain)
+		if pt.Gain != nil && experiment.Judgement.Scale == p.Scale && pt.Verdict != research.Invalid {
+			over := chain.GainOverStart(*pt.Gain)
 			pt.OverStart = &over
 		}
 

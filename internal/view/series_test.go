@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"ratchet/internal/checkout"
+	"ratchet/internal/report"
 	"ratchet/internal/research"
 	"ratchet/internal/research/contract"
 	"ratchet/internal/research/history"
@@ -231,6 +232,39 @@ func TestProgressOfANoisyMetric(t *testing.T) {
 	// A window that begins after the certificate knows what was proven before it.
 	if w := s.progress(1); len(w.Points) != 4 || math.Abs(w.Points[3].Best.Mid-p.Points[3].Best.Mid) > 1e-12 {
 		t.Errorf("a window of one: %+v", w.Points)
+	}
+}
+
+// An edit that is kept on trial after one run states no interval; what is expected of it is
+// drawn all the same, added up, and ordered by.
+func TestKeepsOnTrialOfOneRunAreShown(t *testing.T) {
+	s := tell(t, noisy)
+	once := claim(1, .10, noisy)
+	once.Runs, once.Gain = 1, nil
+	s.append(tried(claim(2, .05, noisy), "two", true)...)
+	s.append(tried(once, "one", true)...)
+
+	for _, pt := range s.progress(0).Points {
+		if pt.N != 1 {
+			continue
+		}
+
+		if pt.Gain == nil || math.Abs(pt.Gain.Mid+math.Expm1(-.10)) > 1e-9 || pt.Gain.Lo != pt.Gain.Hi {
+			t.Errorf("the gain that is expected is shown as %+v", pt.Gain)
+		}
+
+		if pt.OverStart == nil || !(pt.OverStart.Mid > .09) {
+			t.Errorf("the point is drawn at %+v", pt.OverStart)
+		}
+	}
+
+	kept := []history.Experiment{{Judgement: new(claim(2, .05, noisy))}, {Judgement: &once}}
+	if report.SortByGain(kept); kept[0].Judgement.N != 1 {
+		t.Error("the larger gain is told last")
+	}
+
+	if once.Verdict = research.Invalid; once.ExpectedGain() != nil {
+		t.Error("an invalid edit has a gain")
 	}
 }
 

@@ -19,4 +19,4 @@ questions = [draw.randrange(100) for _ in range(40)]
 answered = sum(solve.answer(q) == right(q) for q in questions)
 known = [q for q in range(100) if solve.spell(q) == right(q)]
 
-print(f"METRIC accuracy={answered / 40}\nunits: {len(known)}\nchecksum: {sum(known)}")
+print(f"METRIC accuracy={answered}/40\nunits: {len(known)}\nchecksum: {sum(known)}")

@@ -46,6 +46,12 @@ func (m Metric) MeasuresUsage() bool {
 	return usageUnits(m.From.Kind) != nil || baseOf(timeUnits, m.Unit) != 0 || baseOf(byteUnits, m.Unit) != 0
 }
 
+// MeasuresBytes says whether the metric is a size or an amount of memory, as far as its
+// source and its unit tell.
+func (m Metric) MeasuresBytes() bool {
+	return m.From.Kind == "max_rss" || usageUnits(m.From.Kind) == nil && baseOf(byteUnits, m.Unit) != 0
+}
+
 // baseOf is how many of the base unit the named unit has, 0 when it isn't there.
 func baseOf(units []usageUnit, name string) float64 {
 	for _, u := range units {

@@ -21,16 +21,18 @@ type Predictions struct {
 
 func (p *Predictions) addJudgement(expect string, judgement rules.Judgement) {
 	expected, ok := Expected(expect)
-	if !ok || judgement.Gain == nil || judgement.Scale != rules.LogScale {
+
+	found := judgement.ExpectedGain()
+	if !ok || found == nil || judgement.Scale != rules.LogScale {
 		return
 	}
 
 	p.N++
 	p.Expected += expected
-	p.Found += judgement.Gain.Mid
+	p.Found += found.Mid
 
-	p.Missed += math.Abs(judgement.Gain.Mid - expected)
-	if judgement.Gain.Mid > 0 {
+	p.Missed += math.Abs(found.Mid - expected)
+	if found.Mid > 0 {
 		p.Gains++
 	}
 }

@@ -105,13 +105,20 @@ func (j Judgement) ShortResult(m contract.Metric) string {
 	}
 }
 
-// formatter writes j. Of an edit that was run once what is expected stands for its gain,
-// without an interval: one look claims none.
-func (j Judgement) formatter(m contract.Metric) formatter {
-	if j.Gain == nil && j.Claim != nil && j.Value != nil {
-		expected := newScale(j.Scale, j.State.Better).Gain(-j.Claim.Gain)
-		j.Gain = &research.Interval{Mid: expected, Lo: expected, Hi: expected}
+// ExpectedGain is the gain, and of an edit that was run once what is expected of it, as an
+// interval of no width: one look claims none. nil where the verdict rests on no gain.
+func (j Judgement) ExpectedGain() *research.Interval {
+	if j.Gain != nil || j.Claim == nil || j.Value == nil || j.Verdict == research.Invalid {
+		return j.Gain
 	}
+	expected := newScale(j.Scale, j.State.Better).Gain(-j.Claim.Gain)
+
+	return &research.Interval{Mid: expected, Lo: expected, Hi: expected}
+}
+
+// formatter writes j.
+func (j Judgement) formatter(m contract.Metric) formatter {
+	j.Gain = j.ExpectedGain()
 
 	return formatter{j, m.Words(j.Scale)}
 }

@@ -23,8 +23,9 @@ import (
 // In the first version a contended look, and a pair of which a half is contended, is
 // repeated once, and the repetition counts instead, contended or not.
 //
-// The number of a deterministic metric does not depend on the load: nothing is repeated. If
-// it does after all, the runs differ, and the metric counts as noisy from then on.
+// The number of a deterministic metric, a size, a count or a share does not depend on the
+// load: nothing is repeated. If one that was taken for deterministic does after all, the
+// runs differ, and the metric counts as noisy from then on.
 
 // LoadState is what a campaign has learned of what others' load does to its metric. The
 // zero value is that of a calibration beside which the machine was quiet.
@@ -53,11 +54,15 @@ const (
 	mostBesideLooks = 2 // of either side, to meet the load that the other side met
 )
 
-// IsLoadProof says whether the program says that others' load can't change the metric: the
-// memory of a run, or one that is declared deterministic.
+// IsLoadProof says whether the program says that others' load can't change the metric: a
+// size or an amount of memory, by its unit or its source; a count or a share, by
+// metric.scale; or one that is declared deterministic.
 func IsLoadProof(metric contract.Metric) bool {
-	return metric.Noise == research.Deterministic || metric.From.Kind == "max_rss"
+	return metric.Noise == research.Deterministic || metric.MeasuresBytes() || isCounted(metric.Scale)
 }
+
+// isCounted says whether a scale is that of items that are counted.
+func isCounted(scale string) bool { return scale == research.CountScale || scale == research.ShareScale }
 
 // load is what is known of the load, of any state.
 func (s RuleState) load() LoadState {
@@ -68,9 +73,11 @@ func (s RuleState) load() LoadState {
 	return *s.Load
 }
 
-// isLoadIndifferent says whether load changes no number: by the program, or since
-// contended runs did not differ from others of the same version by more than a run's
-// noise. What was learned stops repetitions only: every proof leaves one-sided pairs out.
+// isLoadIndifferent says whether load changes no number: by the program; or since it is
+// counted, by the values that the calibration saw, and the campaign's runs have not shown
+// otherwise, as they may where a run that is late counts as a failure; or since contended
+// runs did not differ from others of the same version by more than a run's noise. What
+// was learned stops repetitions only: every proof leaves one-sided pairs out.
 func (s RuleState) isLoadIndifferent(metric contract.Metric) bool {
 	if s.NoiseKind != research.Noisy || IsLoadProof(metric) {
 		return true
@@ -78,14 +85,18 @@ func (s RuleState) isLoadIndifferent(metric contract.Metric) bool {
 
 	l := s.load()
 	if l.Contrasts < leastContrasts {
-		return false
+		return isCounted(s.Scale)
 	}
 
 	n := float64(l.Contrasts)
 	mean := l.Sum / n
-	variance := math.Max(0, l.Squares/n-mean*mean)
+	uncertain := contrastErrors * math.Sqrt(math.Max(0, l.Squares/n-mean*mean)/n)
 
-	return math.Abs(mean)+contrastErrors*math.Sqrt(variance/n) < math.Sqrt(noiseModel{s: s.S}.runVar())
+	if isCounted(s.Scale) && math.Abs(mean) <= uncertain {
+		return true
+	}
+
+	return math.Abs(mean)+uncertain < math.Sqrt(noiseModel{s: s.S}.runVar())
 }
 
 // canRepeat says whether another repetition is likely to meet a quiet machine, after

@@ -145,6 +145,10 @@ func TestLoadOnOneSideIsNoCall(t *testing.T) {
 func TestRepetitionsEndWhereTheyDoNotHelp(t *testing.T) {
 	memory := loadProgram()
 	memory.Metric.From.Kind = "max_rss"
+	size := loadProgram()
+	size.Metric.Unit = "kB"
+	share := loadProgram()
+	share.Metric.Scale = research.ShareScale
 
 	for name, c := range map[string]struct {
 		program     contract.Program
@@ -156,6 +160,8 @@ func TestRepetitionsEndWhereTheyDoNotHelp(t *testing.T) {
 		"the load stays":               {loadProgram(), false, 1.2, false, 3},
 		"it was there before":          {loadProgram(), true, 1.2, false, 0},
 		"memory, as it is said":        {memory, false, 1, false, 0},
+		"a size, by its unit":          {size, false, 1, true, 0},
+		"a share, as it is said":       {share, false, 1, true, 0},
 		"a loss, as it is learned":     {loadProgram(), false, 1, true, 18},
 		"a time, which load lengthens": {loadProgram(), false, 1.2, true, 1000},
 	} {
@@ -181,6 +187,74 @@ func TestRepetitionsEndWhereTheyDoNotHelp(t *testing.T) {
 
 		if c.most == 1000 && p.repeats < 20 {
 			t.Errorf("%s: only %d repetitions in 30 experiments", name, p.repeats)
+		}
+	}
+}
+
+// What is counted is not repeated, whatever a program says of it; failures that load
+// brings about are repeated once that has shown.
+func TestCountsAreNotRepeated(t *testing.T) {
+	for name, c := range map[string]struct {
+		of     int // items of the share, 0 for a count
+		added  float64
+		before int // experiments that meet load in half of their runs, before those that are counted
+		most   int
+		least  int
+	}{
+		"failures":                   {0, 0, 0, 0, 0},
+		"failures, some met by load": {0, 0, 10, 0, 0},
+		"an accuracy":                {40, 0, 0, 0, 0},
+		"failures of late runs":      {0, 12, 40, 1000, 3},
+	} {
+		program := loadProgram()
+		values := []float64{8, 11, 9, 12, 10, 7, 13, 9, 10, 11}
+		rule := rules.NewRule(program)
+		i := 0
+		observe := func(contended bool) rules.Observation {
+			value := values[i%len(values)]
+			i++
+
+			if contended {
+				value += c.added
+			}
+
+			if c.of > 0 {
+				value /= float64(c.of)
+			}
+
+			return rules.Observation{Valid: true, Value: value, Of: c.of, Contended: contended}
+		}
+		var calibration []rules.Observation
+
+		for want := rule.Calibrate(calibration); want != nil; want = rule.Calibrate(calibration) {
+			observation := observe(false)
+			observation.RunRequest = *want
+			calibration = append(calibration, observation)
+		}
+
+		state, err := rule.Calibrated(calibration)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := &playLoad{t: t, rule: rule, state: state}
+
+		for n := range c.before + 10 {
+			if n == c.before {
+				p.repeats = 0
+			}
+			looks := 0
+
+			p.judge(func(want rules.RunRequest) (float64, bool) {
+				looks++
+				observation := observe(looks%2 == 1 && !want.Again)
+
+				return observation.Value, observation.Contended
+			})
+		}
+
+		if p.repeats < c.least || p.repeats > c.most {
+			t.Errorf("%s: %d repetitions in 10 experiments, want %d to %d (scale %s, load %+v)", name, p.repeats, c.least, c.most,
+				p.state.Scale, *p.state.Load)
 		}
 	}
 }
