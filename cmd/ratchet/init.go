@@ -62,6 +62,11 @@ func runInit(cli *app, in initFlags) error {
 	}
 	dir := filepath.Dir(path)
 
+	if offer := scaffold.OfferFrom(dir, path); offer != "" && in.Nothing() && !in.force {
+		return research.Errorf(research.CodeConflict, "`"+offer+"`; or say --run, --metric and --edit yourself",
+			"this folder has another tool's set-up, which `ratchet init --from` takes over")
+	}
+
 	proposal, render, err := in.Propose(dir)
 	if err != nil {
 		return err
@@ -110,6 +115,10 @@ func runInit(cli *app, in initFlags) error {
 // refuseOverwrite refuses to overwrite what is there.
 func (in initFlags) refuseOverwrite(path string) error {
 	next := "`ratchet init --force` overwrites it"
+	if offer := scaffold.OfferFrom(filepath.Dir(path), path); offer != "" {
+		next = "it is a direction for an agent: `" + offer + "` takes it over"
+	}
+
 	if in.From != "" {
 		next = "`git mv program.md direction.md`, then `ratchet init --from direction.md`; or write another file beside it: `ratchet init --program ratchet.md --from …`"
 	}

@@ -1,6 +1,7 @@
 package foreign
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -59,7 +60,7 @@ func FindSources(fsys fs.FS, root string) (found []Source, skipped []Skipped, er
 
 var skippedFolders = map[string]bool{".git": true, "node_modules": true, ".venv": true, "artifacts": true}
 
-var likelyLog = compileLazily(`(?i)(^|[_/.])(results|autoresearch|log|rigor_ledger|events|exec_output)\.(tsv|jsonl)$|_results\.tsv$|(^|/)\.research/|(^|/)programs/[^/]+\.json$|/results/(metrics|correct)\.json$|/outputs/step_\d+\.out\.txt$|(^|/)[GHECL]-\d+\.md$|(^|/)O-\d+\.json$|(^|/)programs\.jsonl?$`)
+var likelyLog = compileLazily(`(?i)(^|[_/.])(results|autoresearch|log|rigor_ledger|events|exec_output)\.(tsv|jsonl)$|_results\.tsv$|(^|[/_-])results[\w.-]*\.tsv$|(^|/)\.research/|(^|/)programs/[^/]+\.json$|/results/(metrics|correct)\.json$|/outputs/step_\d+\.out\.txt$|(^|/)[GHECL]-\d+\.md$|(^|/)O-\d+\.json$|(^|/)programs\.jsonl?$`)
 
 // listCandidates returns the files whose names are ones that some format uses.
 func listCandidates(fsys fs.FS, root string) (names []string, err error) {
@@ -97,7 +98,12 @@ func detectFile(fsys fs.FS, root, name string) (f Format, why string, err error)
 	}
 
 	if f, err = DetectFormat(path.Join(root, name), head); err != nil {
-		return f, err.Error(), nil
+		why = err.Error()
+		if unclear := (*UnclearError)(nil); errors.As(err, &unclear) {
+			why += "; name it alone, with --columns"
+		}
+
+		return f, why, nil
 	}
 
 	return f, "", nil

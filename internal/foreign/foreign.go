@@ -36,7 +36,8 @@ const (
 type Entry struct {
 	Kind        Kind
 	Metric      string   // name, "" where neither the item nor its header gives one
-	Better      string   // lower | higher | "", of a header
+	Better      string   // lower | higher | "", of a header, and of a run where its segment says it
+	Unit        string   // the metric's, "" where nothing says it
 	Value       *float64 // nil where there is none, or it means a crash
 	Status      string   // as it stands there
 	Description string
@@ -62,14 +63,14 @@ type Format struct {
 	About string // in words, with the files that it is found in
 	Whole bool   // a file is one item
 	fits  func(head sample) bool
-	start func(path string) decoder
+	start func(head sample) decoder
 }
 
 // AllFormats are all of them, in the order in which Detect tries them.
 func AllFormats() []Format {
 	return []Format{pi, rigor, uditgoenka, coreline, shreemulay, autokernel, karpathy,
 		hugoEvents, wecoIndex, wecoObserve, wecoOutput, openevolve, shinka, openevolveLines, hub, hugoEntity,
-		shinkaMetrics}
+		shinkaMetrics, plainTable, plainLines}
 }
 
 // FindFormat returns the format of that name, or of another name that it has.
@@ -110,15 +111,23 @@ func DetectFormat(path string, head []byte) (Format, error) {
 		}
 	}
 
-	return Format{}, errors.New(s.describeUnknown())
+	return Format{}, s.explainUnknown()
 }
 
 // ReadItems calls f with the items of a source in order, and ends with f's error.
 // Text is f's to keep. Reading it again with the same format gives the same.
 func (f Format) ReadItems(path string, input io.Reader, each func(Item) error) error {
-	decode := f.start(path)
+	in := bufio.NewReaderSize(input, HeadBytes)
 
-	in := bufio.NewReaderSize(input, 1<<16)
+	// What Peek fails with, reading fails with, too; a head that is no text leaves the path alone.
+	head, _ := in.Peek(HeadBytes)
+
+	s, err := readSample(path, head)
+	if err != nil {
+		s = sample{path: path}
+	}
+	decode := f.start(s)
+
 	for number := 1; ; number++ {
 		text, whole, err := readItem(in, f.Whole)
 		if err != nil && err != io.EOF {

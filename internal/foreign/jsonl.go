@@ -13,34 +13,38 @@ var pi = Format{
 		return s.hasKeys("type", "metricName") || s.hasKeys("run", "metric", "status") || s.hasKeys("run", "status",
 			"description") || s.hasKeys("type", "stage", "exit_code")
 	},
-	start: func(path string) decoder {
-		metric := ""
+	start: func(head sample) decoder {
+		var segment Entry // what the last config line says of the metric
 
 		return lineDecoder(func(o object) Entry {
 			switch {
 			case o.textOf("type") == "config":
 				if name := o.textOf("metricName"); name != "" {
-					metric = name
+					segment = Entry{Metric: name}
 				}
+				segment.Better, segment.Unit = parseDirection(o.textOf("bestDirection")), o.textOf("metricUnit")
+				e := segment
+				e.Kind, e.Description = Header, o.textOf("name")
 
-				return Entry{Kind: Header, Metric: metric, Better: parseDirection(o.textOf("bestDirection")),
-					Description: o.textOf("name")}
+				return e
 			case o.isNumber("run"):
-				return decodePiRun(o, metric)
+				return decodePiRun(o, segment)
+			case o.textOf("type") == "":
+				return Entry{Kind: Broken, Note: "it is no config line, run or hook: it has the keys " + o.listKeys()}
 			}
 
 			return Entry{Kind: Other, Description: o.textOf("type")}
-		})(path)
+		})(head)
 	},
 }
 
 // decodePiRun is a run; its 0 is no value where it failed, and a missing metric is
 // unknown, never 0.
-func decodePiRun(o object, metric string) Entry {
+func decodePiRun(o object, segment Entry) Entry {
 	asi := o.innerObject("asi")
 
-	entry := Entry{Kind: Run, Metric: metric, Commit: o.textOf("commit"), Status: o.textOf("status"),
-		Description: o.textOf("description")}
+	entry := Entry{Kind: Run, Metric: segment.Metric, Better: segment.Better, Unit: segment.Unit,
+		Commit: o.textOf("commit"), Status: o.textOf("status"), Description: o.textOf("description")}
 	if entry.Description == "" {
 		entry.Description = asi.textOf("hypothesis")
 	}

@@ -11,13 +11,19 @@ import (
 )
 
 // sample is what Detect sees of a source.
+//
+// Its rows and objects are the first sampleRows of them.
 type sample struct {
 	path    string
 	base    string
 	head    string
 	columns []string // of the first line with tabs that is no comment, lower case
+	rows    [][]string
+	objects []object // of the first lines that are JSON objects
 	keys    []string // of the first JSON object at the beginning of a line, if it is whole
 }
+
+const sampleRows = 400
 
 var errBinary = errors.New("it is binary, not text")
 
@@ -40,12 +46,26 @@ func readSample(p string, head []byte) (sample, error) {
 		if s.columns == nil && strings.Contains(line, "\t") && !strings.HasPrefix(line, "#") &&
 			!strings.HasPrefix(strings.TrimSpace(line), "{") {
 			s.columns = splitColumns(line)
+			continue
 		}
 
-		var object map[string]json.RawMessage
-		if s.keys == nil && json.Unmarshal([]byte(trimArray(line)), &object) == nil && len(object) > 0 {
-			for k := range object {
-				s.keys = append(s.keys, k)
+		if s.columns != nil && len(s.rows) < sampleRows && strings.Contains(line, "\t") &&
+			!strings.HasPrefix(line, "#") {
+			s.rows = append(s.rows, strings.Split(line, "\t"))
+		}
+
+		if len(s.objects) == sampleRows || !strings.HasPrefix(strings.TrimLeft(line, " ["), "{") {
+			continue
+		}
+
+		var parsed object
+		if json.Unmarshal([]byte(trimArray(line)), &parsed) == nil && len(parsed) > 0 {
+			s.objects = append(s.objects, parsed)
+
+			if s.keys == nil {
+				for k := range parsed {
+					s.keys = append(s.keys, k)
+				}
 			}
 		}
 	}
@@ -110,6 +130,22 @@ func (s sample) hasKeys(keys ...string) bool { return s.keys != nil && s.hasAll(
 // hasColumns says whether it looks like a table with all columns.
 func (s sample) hasColumns(columns ...string) bool {
 	return s.columns != nil && s.hasAll(s.columns, columns...)
+}
+
+// explainUnknown is DetectFormat's error of a source that no format fits: of a table or of
+// JSON lines an UnclearError with what can be told of its columns.
+func (s sample) explainUnknown() error {
+	columns, rows := s.grid()
+	if len(columns) < 2 {
+		return errors.New(s.describeUnknown())
+	}
+
+	g := s.guessColumns()
+	if s.columns != nil && s.keys == nil && len(s.rows) == 0 && len(rows) == 0 {
+		g.unclear += "; it has a header and no rows"
+	}
+
+	return &UnclearError{s.describeUnknown() + "; " + g.unclear, g.Columns}
 }
 
 // describeUnknown says in words what a source of no known format looks like.

@@ -2,7 +2,9 @@ package foreign
 
 import (
 	"fmt"
+	"ratchet/internal/wording"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -11,6 +13,8 @@ import (
 type table struct {
 	columns []string
 	usual   []string // the columns where the first line is no header; nil: it always is one
+	status  string   // the column whose values are no sentences, "" for none
+	loose   bool     // rows need not have as many fields as the header: columns are given by number
 	comment func(line string) Entry
 	head    func(columns []string) Entry
 	row     func(field func(name string) string) Entry
@@ -48,27 +52,56 @@ func (t *table) decodeLine(line string) (Entry, error) {
 	n := len(t.columns)
 
 	last := t.columns[n-1]
-	if len(fields) > n && (last == "description" || last == "rollback_reason") { // free text with a tab in it
+	isText := last == "rollback_reason" || slices.Contains(noteNames, last)
+
+	joined := !t.loose && len(fields) > n && isText
+	if joined { // free text with a tab in it
 		fields = append(fields[:n-1:n-1], strings.Join(fields[n-1:], "\t"))
 	}
 	// An empty last field, or the last ones, may be left out with their tabs.
-	if len(fields) == n-1 && last == "description" {
+	if len(fields) == n-1 && isText {
 		fields = append(fields, "")
 	}
 
-	if len(fields) != n {
-		return Entry{}, fmt.Errorf("%d fields, and the header has %d", len(fields), n)
+	if len(fields) != n && !t.loose {
+		return Entry{}, fmt.Errorf("%s, and the header has %d", wording.Count(len(fields), "field"), n)
 	}
-	e := t.row(func(name string) string {
-		if i := slices.Index(t.columns, name); i >= 0 {
-			return strings.TrimSpace(fields[i])
-		}
 
-		return ""
-	})
+	if isRule(fields[0]) {
+		return Entry{Kind: Other, Description: strings.Trim(strings.Join(fields[1:], " "), " -")}, nil
+	}
+	field := func(name string) string { return t.fieldOf(fields, name) }
+
+	if status := field(t.status); joined && len(status) > maxStatus {
+		return Entry{}, fmt.Errorf("its %s is a sentence, so its fields stand in other columns", t.status)
+	}
+	e := t.row(field)
 	e.Kind = Run
 
 	return e, nil
+}
+
+// maxStatus is how many bytes a status has at most in a row with more fields than the header.
+const maxStatus = 32
+
+// isRule says whether a first field sets off a remark, as "---" does.
+func isRule(field string) bool {
+	field = strings.TrimSpace(field)
+	return len(field) >= 3 && strings.Trim(field, "-") == ""
+}
+
+// fieldOf is the row's field in a column that is given by its name, or by its number from 1.
+func (t *table) fieldOf(fields []string, name string) string {
+	i := slices.Index(t.columns, name)
+	if number, err := strconv.Atoi(name); i < 0 && err == nil {
+		i = number - 1
+	}
+
+	if i < 0 || i >= len(fields) {
+		return ""
+	}
+
+	return strings.TrimSpace(fields[i])
 }
 
 // karpathy is results.tsv: the row's order is its number, 0.000000 of a crash
@@ -76,23 +109,19 @@ func (t *table) decodeLine(line string) (Entry, error) {
 var karpathy = Format{
 	Name:  "karpathy",
 	About: "results.tsv with the columns commit, METRIC, …, status, description (karpathy/autoresearch and its forks, `ratchet export --format tsv`)",
-	fits:  func(s sample) bool { return s.hasColumns("commit", "status", "description") },
-	start: func(string) decoder {
-		metric := "val_bpb"
-		t := &table{usual: []string{"commit", metric, "memory_gb", "status", "description"}}
-		t.head = func(columns []string) Entry {
-			fixed := []string{"commit", "status", "description", "memory_gb", "experiment", "tag"}
-			if i := slices.IndexFunc(columns, func(c string) bool { return !slices.Contains(fixed, c) }); i >= 0 {
-				metric = columns[i]
-			}
-
-			return Entry{Metric: metric, Note: "the file does not say which is better"}
+	fits: func(s sample) bool {
+		return s.hasColumns("commit", "status", "description") && s.guessColumns().unclear == ""
+	},
+	start: func(head sample) decoder {
+		var usual []string
+		if !head.hasColumns("status") { // rows without a header
+			usual = []string{"commit", "val_bpb", "memory_gb", "status", "description"}
+			head.columns, head.rows = usual, nil
 		}
-		t.row = func(field func(string) string) Entry {
-			e := Entry{Metric: metric, Commit: field("commit"), Status: field("status"),
-				Description: field("description")}
-			return e.withValue(field(metric))
-		}
+		g := head.guessColumns()
+		g.Better = ""
+		t := &table{usual: usual, status: g.Status, comment: directionComment, row: g.row}
+		t.head = func([]string) Entry { return g.header() }
 
 		return t.decodeLine
 	},
@@ -104,7 +133,7 @@ var autokernel = Format{
 	Name:  "autokernel",
 	About: "results.tsv or KERNEL_results.tsv with the columns experiment, tag, kernel_type, throughput_tflops, … (autokernel)",
 	fits:  func(s sample) bool { return s.hasColumns("experiment", "tag", "throughput_tflops") },
-	start: func(string) decoder {
+	start: func(head sample) decoder {
 		t := &table{}
 		t.head = func([]string) Entry { return Entry{Metric: "throughput_tflops", Better: "higher"} }
 		t.row = func(field func(string) string) Entry {
@@ -131,26 +160,12 @@ var autokernel = Format{
 var uditgoenka = Format{
 	Name:  "uditgoenka",
 	About: "a table with the columns iteration, commit, metric, delta, guard, status, description (uditgoenka/autoresearch)",
-	fits:  func(s sample) bool { return s.hasColumns("iteration", "metric", "status", "description") },
-	start: func(string) decoder {
-		t := &table{}
-		t.comment = func(line string) Entry {
-			name, value, ok := strings.Cut(strings.TrimLeft(line, "# "), ":")
-
-			value, _, _ = strings.Cut(strings.TrimSpace(value), " ")
-			if better := parseDirection(strings.Trim(value, "_,;")); ok && better != "" &&
-				strings.TrimSpace(name) == "metric_direction" {
-				return Entry{Kind: Header, Better: better}
-			}
-
-			return findDirection(line)
-		}
+	fits:  func(s sample) bool { return s.hasColumns("iteration", "commit", "metric", "status", "description") },
+	start: func(head sample) decoder {
+		g := head.guessColumns() // its forks have other names for status and note
+		g.Metric, g.rivals, g.Better = "metric", nil, ""
+		t := &table{comment: directionComment, status: g.Status, row: g.row}
 		t.head = func([]string) Entry { return Entry{Metric: "metric"} }
-		t.row = func(field func(string) string) Entry {
-			e := Entry{Metric: "metric", Commit: field("commit"), Status: field("status"),
-				Description: field("description")}
-			return e.withValue(field("metric"))
-		}
 
 		return t.decodeLine
 	},
@@ -176,7 +191,7 @@ var coreline = Format{
 	Name:  "coreline",
 	About: "RESULTS.tsv with the columns iteration, hypothesis_id, status, score_after, … (coreline-ai/autoresearch-mcp-codex)",
 	fits:  func(s sample) bool { return s.hasColumns("iteration", "hypothesis_id", "score_after") },
-	start: func(string) decoder {
+	start: func(head sample) decoder {
 		t := &table{}
 		t.head = func([]string) Entry { return Entry{Metric: "score"} }
 		t.row = func(field func(string) string) Entry {
@@ -199,7 +214,7 @@ var shreemulay = Format{
 	fits: func(s sample) bool {
 		return s.hasColumns("iteration", "score", "improved") || s.hasKeys("iteration", "score", "improved")
 	},
-	start: func(path string) decoder {
+	start: func(head sample) decoder {
 		row := func(field func(string) string) Entry {
 			e := Entry{Kind: Run, Metric: "score", Description: field("change_description"), Status: "not improved"}
 			switch {
@@ -212,7 +227,7 @@ var shreemulay = Format{
 			return e.withValue(field("score"))
 		}
 		t := &table{head: func([]string) Entry { return Entry{Metric: "score"} }, row: row}
-		objects := lineDecoder(func(o object) Entry { return row(o.textOf) })(path)
+		objects := lineDecoder(func(o object) Entry { return row(o.textOf) })(head)
 
 		return func(line string) (Entry, error) {
 			if strings.HasPrefix(strings.TrimSpace(line), "{") {

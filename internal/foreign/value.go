@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -33,14 +35,19 @@ func parseNumber(text string) (*float64, string) {
 
 // isFailure says whether the 0 of a run with this status means that it had no value.
 func isFailure(status string) bool {
-	switch strings.ToLower(status) {
-	case "crash", "crashed", "checks_failed", "fail", "failed", "failure", "error", "metric-error", "hook-blocked",
-		"timeout", "invalid":
-		return true
+	for word := range strings.FieldsFuncSeq(strings.ToLower(status), isBetweenWords) {
+		switch word {
+		case "crash", "crashed", "fail", "failed", "failure", "error", "blocked", "timeout", "invalid", "oom", "killed",
+			"aborted", "broken":
+			return true
+		}
 	}
 
-	return false
+	return strings.EqualFold(status, "no_json")
 }
+
+// isBetweenWords says whether a rune separates the words of a status or a name.
+func isBetweenWords(r rune) bool { return strings.ContainsRune("_-. /()[]%:,;", r) }
 
 // withValue returns e with its value; 0 of a failed run is none.
 func (e Entry) withValue(text string) Entry {
@@ -99,6 +106,12 @@ func (o object) textOf(key string) string {
 	return ""
 }
 
+// listKeys names the keys in the order of their names, the first eight of them.
+func (o object) listKeys() string {
+	keys := slices.Sorted(maps.Keys(o))
+	return strings.Join(keys[:min(len(keys), 8)], ", ")
+}
+
 // isNumber says whether a key holds a JSON number.
 func (o object) isNumber(key string) bool {
 	var v *float64
@@ -127,8 +140,8 @@ func (o object) firstText(keys ...string) string {
 }
 
 // lineDecoder makes a decoder of JSON lines.
-func lineDecoder(f func(object) Entry) func(string) decoder {
-	return func(string) decoder {
+func lineDecoder(f func(object) Entry) func(sample) decoder {
+	return func(sample) decoder {
 		return func(line string) (Entry, error) {
 			if t := strings.TrimSpace(line); t == "[" || t == "]" {
 				return Entry{Kind: Other}, nil
@@ -139,7 +152,12 @@ func lineDecoder(f func(object) Entry) func(string) decoder {
 				return Entry{}, err
 			}
 
-			return f(o), nil
+			e := f(o)
+			if e.Kind == Broken {
+				return Entry{}, errors.New(e.Note)
+			}
+
+			return e, nil
 		}
 	}
 }

@@ -7,15 +7,15 @@ import (
 )
 
 // wholeDecoder makes a decoder of a file that is one JSON object.
-func wholeDecoder(f func(path string, o object) Entry) func(string) decoder {
-	return func(path string) decoder {
+func wholeDecoder(f func(path string, o object) Entry) func(sample) decoder {
+	return func(head sample) decoder {
 		return func(text string) (Entry, error) {
 			o, err := parseObject(text)
 			if err != nil {
 				return Entry{}, err
 			}
 
-			return f(path, o), nil
+			return f(head.path, o), nil
 		}
 	}
 }
@@ -124,7 +124,9 @@ var hugoEntity = Format{
 			slices.Contains(strings.Split(s.path, "/"), ".research") &&
 				(s.base == "config.yaml" || s.base == "state.json")
 	},
-	start: func(p string) decoder {
+	start: func(head sample) decoder {
+		p := head.path
+
 		return func(text string) (Entry, error) {
 			switch base := path.Base(p); {
 			case strings.HasPrefix(base, "O-"):
@@ -188,7 +190,9 @@ var wecoOutput = Format{
 	fits: func(s sample) bool {
 		return strings.HasPrefix(s.base, "step_") && strings.HasSuffix(s.base, ".out.txt")
 	},
-	start: func(p string) decoder {
+	start: func(head sample) decoder {
+		p := head.path
+
 		return func(text string) (Entry, error) {
 			step := strings.TrimSuffix(path.Base(p), ".out.txt")
 			e := Entry{Kind: Run, Description: strings.ReplaceAll(step, "_", " ")}

@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -172,6 +173,165 @@ func TestRefusals(t *testing.T) {
 		c.request.Path = filepath.Join(co.Root(), c.request.Path)
 		if _, err := importer.Import(t.Context(), co, c.request); !research.HasCode(err, c.code) {
 			t.Errorf("%s: %v, want %s", name, err, c.code)
+		}
+	}
+}
+
+// openBare is a checkout whose campaign has not begun.
+func openBare(t *testing.T) *checkout.Checkout {
+	t.Helper()
+
+	dir := t.TempDir()
+	if out, err := exec.Command("git", "init", "-q", dir).CombinedOutput(); err != nil {
+		t.Fatalf("git init: %v %s", err, out)
+	}
+
+	co, err := checkout.Open(t.Context(), checkout.Options{Dir: dir, Version: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	return co
+}
+
+func start(t *testing.T, co *checkout.Checkout) {
+	t.Helper()
+	write(t, filepath.Join(co.Root(), "program.md"), program)
+
+	doc, err := contract.ParseProgram([]byte(program), "sorting")
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	if _, err := co.Ledger.Append(t.Context(), history.Entry{Campaign: "sorting", Kind: history.KindCampaignStarted,
+		Body: history.CampaignStart{Program: doc.Program, Digest: doc.Program.Digest(), ProgramPath: "program.md",
+			Start: "start"}}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// What is imported before a campaign waits, in its last state, and goes into the first one.
+func TestImportBeforeACampaign(t *testing.T) {
+	co := openBare(t)
+	path := filepath.Join(co.Root(), "results.tsv")
+
+	for _, text := range []string{table, table + "c3d4e5f\t0.99\t44.0\tdiscard\tless\n\xff\n"} {
+		write(t, path, text)
+
+		got, err := importer.Import(t.Context(), co, importer.ImportRequest{Path: path})
+		if err != nil || !got.Waits || got.Campaign != "" || got.Added != got.Lines {
+			t.Fatalf("%+v, %v", got, err)
+		}
+	}
+
+	waiting, err := importer.ReadWaiting(co)
+	if err != nil || len(waiting) != 5 {
+		t.Fatalf("%d lines wait, %v", len(waiting), err)
+	}
+	start(t, co)
+
+	notes := importer.TakeWaiting(t.Context(), co, "sorting")
+	if len(notes) != 1 || !strings.HasPrefix(notes[0], "results.tsv, imported before, is in the campaign") {
+		t.Errorf("said %q", notes)
+	}
+	requireOriginal(t, co, "results.tsv", table+"c3d4e5f\t0.99\t44.0\tdiscard\tless\n\xff\n")
+
+	if notes := importer.TakeWaiting(t.Context(), co, "sorting"); len(notes) > 0 {
+		t.Errorf("taken again: %q", notes)
+	}
+
+	got, err := importer.Import(t.Context(), co, importer.ImportRequest{Path: path})
+	if err != nil || got.Waits || got.Added != 0 || got.Known != 5 {
+		t.Errorf("imported again: %+v, %v", got, err)
+	}
+}
+
+const segments = `{"type":"config","name":"find","metricName":"f1_pct","metricUnit":"pct","bestDirection":"higher"}
+{"run":1,"metric":61.5,"status":"keep","description":"baseline"}
+{"type":"config","name":"memory","metricName":"resident","metricUnit":"bytes","bestDirection":"lower"}
+{"run":2,"metric":27836416,"status":"keep","description":"stream"}
+{"run":3,"metric":0,"status":"crash","description":"less"}
+{"experiment":"free","result":"rejected"}
+`
+
+// Segments of a log with several metrics keep each its own metric, unit and direction.
+func TestSeveralMetrics(t *testing.T) {
+	co := openBare(t)
+	start(t, co)
+	path := filepath.Join(co.Root(), "autoresearch.jsonl")
+	write(t, path, segments)
+
+	got, err := importer.Import(t.Context(), co, importer.ImportRequest{Path: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	want := []importer.MetricRuns{{Name: "f1_pct", Unit: "pct", Better: research.Higher, Runs: 1, Valued: 1},
+		{Name: "resident", Unit: "bytes", Better: research.Lower, Runs: 2, Valued: 1}}
+	if !slices.Equal(got.Metrics, want) {
+		t.Errorf("metrics %+v, want %+v", got.Metrics, want)
+	}
+
+	if !slices.Equal(got.Statuses, []importer.StatusRuns{{"keep", 2}, {"crash", 1}}) {
+		t.Errorf("statuses %+v", got.Statuses)
+	}
+
+	if got.Broken != 1 || len(got.Told) != 1 || !strings.Contains(got.Told[0].Text, "rejected") ||
+		!strings.Contains(got.Told[0].Why, "experiment, result") {
+		t.Errorf("broken %d: %+v", got.Broken, got.Told)
+	}
+
+	err = co.Ledger.View(t.Context(), func(tx *ledger.Tx) error {
+		sources, err := tx.ImportSources("sorting")
+		if err == nil && (len(sources) != 1 || len(sources[0].Metrics) != 2 || sources[0].Metrics[0].Unit != "pct") {
+			t.Errorf("the source says %+v", sources)
+		}
+
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// Where columns are not clear the refusal proposes the line to type, and that line works.
+func TestColumns(t *testing.T) {
+	co := openBare(t)
+	path := filepath.Join(co.Root(), "my results.tsv")
+	write(t, path, "commit\talpha\tomega\tstatus\tdescription\naaaaaa1\t1.5\t2.5\tkeep\tstart\n")
+
+	_, err := importer.Import(t.Context(), co, importer.ImportRequest{Path: path})
+	if next := research.Describe(err).Next; !research.HasCode(err, research.CodeBadArgument) ||
+		!strings.Contains(next,
+			"ratchet import 'my results.tsv' --columns metric=COLUMN,status=status,note=description`") {
+		t.Errorf("refused with %v, next %q", err, next)
+	}
+
+	got, err := importer.Import(t.Context(), co, importer.ImportRequest{Path: path,
+		Columns: "metric=omega,status=status,note=description,better=higher"})
+	if err != nil || got.Valued != 1 || got.Metrics[0].Name != "omega" || got.Metrics[0].Better != research.Higher {
+		t.Errorf("%+v, %v", got, err)
+	}
+
+	start(t, co)
+	importer.TakeWaiting(t.Context(), co, "sorting")
+
+	// Read otherwise, the same lines replace what was read before.
+	got, err = importer.Import(t.Context(), co, importer.ImportRequest{Path: path, Columns: "metric=alpha"})
+	if err != nil || got.Added != 2 || got.Replaced != 2 {
+		t.Errorf("read otherwise: %+v, %v", got, err)
+	}
+
+	got, err = importer.Import(t.Context(), co, importer.ImportRequest{Path: path, Columns: "metric=alpha"})
+	if err != nil || got.Added != 0 {
+		t.Errorf("read likewise: %+v, %v", got, err)
+	}
+
+	for _, columns := range []string{"metric=nothing", "metric", "colour=red", "better=best"} {
+		if _, err := importer.Import(t.Context(), co,
+			importer.ImportRequest{Path: path, Columns: columns}); !research.HasCode(
+			err, research.CodeBadArgument) {
+			t.Errorf("--columns %s: %v", columns, err)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"ratchet/internal/checkout"
+	"ratchet/internal/importer"
 	"ratchet/internal/job"
 	"ratchet/internal/notify"
 	"ratchet/internal/research"
@@ -268,6 +269,7 @@ func startCalibration(
 	}
 
 	notes = append(startWarnings(co, campaign), notes...)
+	notes = append(notes, importer.TakeWaiting(ctx, co, campaign.Name)...)
 	out := describeStart(ctx, co, campaign, doc, calibration, session, origin, resumed, notes)
 	out.Hooks = hooks
 

@@ -15,6 +15,10 @@ func (t *taken) render(proposal *Proposal, name, folder string) ([]byte, contrac
 		name = t.name
 	}
 
+	if len(proposal.Missing()) > 0 { // what was left out may be why
+		proposal.Why = append(proposal.Why, t.untaken...)
+	}
+
 	text, program, err := renderProposal(proposal, name, folder)
 	if err != nil && proposal.Metric.Unit != "" { // as another program writes units
 		t.addNote("the unit %s", proposal.Metric.Unit)
@@ -35,6 +39,7 @@ func (t *taken) render(proposal *Proposal, name, folder string) ([]byte, contrac
 	}
 	program.GPUs = t.gpus
 	program.Reads = append(program.Reads, t.reads...)
+	program.Guards = append(program.Guards, t.guards...)
 	program.Notify = t.notify
 	text = contract.RenderProgram(program, t.writeDirection(program))
 
@@ -46,7 +51,8 @@ func (t *taken) render(proposal *Proposal, name, folder string) ([]byte, contrac
 	return text, doc.Program, nil
 }
 
-// writeDirection is the direction: the other program's text, and what the keys above don't say of it.
+// writeDirection is the direction: the other program's text with its objective first, and
+// what the keys above don't say of it.
 func (t *taken) writeDirection(program contract.Program) string {
 	var text strings.Builder
 
@@ -54,20 +60,19 @@ func (t *taken) writeDirection(program contract.Program) string {
 		t.addNote("%s: runs see committed files only; `git add -f %s` if git does not have it", file, file)
 	}
 
+	if strings.TrimSpace(t.text) == "" {
+		text.WriteString(direction)
+	} else {
+		text.WriteString(strings.TrimRight(objectiveFirst(t.text), "\n") + "\n")
+		text.WriteString("\n## With Ratchet\n\nRatchet makes the runs, the commits, the verdicts and the log. Where the text above says to do these by hand, use its tools instead.\n")
+	}
+
 	if len(t.untaken) > 0 {
-		text.WriteString("## Taken over, and not translated\n\n")
+		text.WriteString("\n## Not taken over\n\n")
 
 		for _, n := range t.untaken {
 			fmt.Fprintf(&text, "- %s\n", n)
 		}
-		text.WriteString("\n")
-	}
-
-	if strings.TrimSpace(t.text) == "" {
-		text.WriteString(direction)
-	} else {
-		text.WriteString("## The direction\n\nRatchet makes the runs, the commits, the verdicts and the log. Where the text below says to do these by hand, use its tools instead.\n\n")
-		text.WriteString(strings.TrimRight(t.text, "\n") + "\n")
 	}
 
 	if domain := FittingPlaybook(program); domain != "" {
@@ -75,6 +80,30 @@ func (t *taken) writeDirection(program contract.Program) string {
 	}
 
 	return text.String()
+}
+
+// objectiveFirst puts the section "Objective" before everything else; a text without one stays.
+func objectiveFirst(text string) string {
+	section := readSection(text, "Objective")
+	if strings.TrimSpace(section) == "" {
+		return text
+	}
+	heading := ""
+
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(line, "#") &&
+			strings.HasPrefix(strings.ToLower(strings.Trim(line, "# \n")), "objective") {
+			heading = line
+			break
+		}
+	}
+	before, after, ok := strings.Cut(text, heading+section)
+
+	if !ok {
+		return text
+	}
+
+	return heading + strings.TrimRight(section, "\n") + "\n\n" + strings.TrimLeft(before, "\n") + after
 }
 
 // compileLazily compiles an expression when it is first used, since most starts of

@@ -21,6 +21,11 @@ type Request struct {
 	From                                          string // another program's files, or its command line
 }
 
+// Nothing says whether a person said nothing of what is measured.
+func (r Request) Nothing() bool {
+	return r.From == "" && len(r.Edit) == 0 && r.Metric == "" && r.Run == "" && r.Build == "" && r.Check == ""
+}
+
 // Renderer makes program.md of a proposal.
 type Renderer func(p *Proposal, name, folder string) ([]byte, contract.Program, error)
 

@@ -2,9 +2,11 @@ package view
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"ratchet/internal/checkout"
+	"ratchet/internal/importer"
 	"ratchet/internal/job"
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
@@ -26,6 +28,10 @@ type (
 // ListImports is a page of what was imported into the checkout's campaign.
 func ListImports(ctx context.Context, co *checkout.Checkout, query Query) (*ImportPage, error) {
 	campaign, err := job.CurrentReaped(ctx, co)
+	if research.HasCode(err, research.CodeNoCampaign) && co.Campaign() == "" {
+		return listWaiting(co, query, err)
+	}
+
 	if err != nil {
 		return nil, err
 	}
@@ -41,6 +47,36 @@ func ListImports(ctx context.Context, co *checkout.Checkout, query Query) (*Impo
 	})
 
 	return page, err
+}
+
+// listWaiting is a page of what was imported before there was a campaign, as far as it has
+// room; noCampaign where nothing was.
+func listWaiting(co *checkout.Checkout, query Query, noCampaign error) (*ImportPage, error) {
+	lines, err := importer.ReadWaiting(co)
+	if err != nil {
+		return nil, err
+	}
+
+	if len(lines) == 0 {
+		return nil, noCampaign
+	}
+	page := &ImportPage{Total: len(lines)}
+
+	for i := range lines {
+		if n := len(page.Sources); n == 0 || page.Sources[n-1].Source != lines[i].Source {
+			page.Sources = append(page.Sources, history.ImportSource{})
+		}
+		page.Sources[len(page.Sources)-1].Add(&lines[i])
+	}
+
+	for _, imported := range slices.Backward(lines) {
+		if len(page.Lines) < query.Limit && strings.Contains(strings.ToLower(imported.Searched()),
+			strings.ToLower(query.Text)) {
+			page.Lines = append(page.Lines, imported)
+		}
+	}
+
+	return page, nil
 }
 
 // ReadOriginal calls f with the text of each line that was imported from a file, in

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -29,15 +30,17 @@ type Import struct {
 	Line  string `json:"line"`
 	Bytes []byte `json:"line_bytes,omitempty"`
 	// Kind says what the line is: run | header | other | broken.
-	Kind        string             `json:"kind"`
-	Broken      string             `json:"broken,omitempty"` // why it was not understood
-	Metric      string             `json:"metric,omitempty"`
-	Better      research.Direction `json:"better,omitempty"`
-	Value       *float64           `json:"self_reported_value,omitempty"`
-	Status      string             `json:"status,omitempty"` // in the source's words
-	Description string             `json:"description,omitempty"`
-	Commit      string             `json:"commit,omitempty"` // as it stands there
-	Note        string             `json:"note,omitempty"`
+	Kind   string             `json:"kind"`
+	Broken string             `json:"broken,omitempty"` // why it was not understood
+	Metric string             `json:"metric,omitempty"`
+	Better research.Direction `json:"better,omitempty"`
+	// the metric's; "" where the source does not say it, and in records from before it was read
+	Unit        string   `json:"unit,omitempty"`
+	Value       *float64 `json:"self_reported_value,omitempty"`
+	Status      string   `json:"status,omitempty"` // in the source's words
+	Description string   `json:"description,omitempty"`
+	Commit      string   `json:"commit,omitempty"` // as it stands there
+	Note        string   `json:"note,omitempty"`
 	// the import that stood at this place of the source before
 	Replaces int `json:"replaces,omitempty"`
 }
@@ -74,6 +77,16 @@ const digestLen = 16
 func (i *Import) Digest() []byte {
 	sum := sha256.Sum256(i.Text())
 	return sum[:digestLen]
+}
+
+// ReadsLike says whether two imports of a line say the same of it.
+func (i *Import) ReadsLike(other *Import) bool {
+	sameValue := i.Value == nil && other.Value == nil ||
+		i.Value != nil && other.Value != nil && *i.Value == *other.Value
+
+	return sameValue && i.Kind == other.Kind && i.Metric == other.Metric && i.Better == other.Better &&
+		i.Unit == other.Unit && i.Status == other.Status && i.Description == other.Description &&
+		i.Commit == other.Commit && i.Note == other.Note && i.Broken == other.Broken
 }
 
 // Key is the idempotency key: the place, the text and what it replaces.
@@ -135,15 +148,39 @@ func ParseImportPlace(stored []byte) (p ImportPlace, ok bool) {
 
 // ImportSource is the fold of what was imported from one file or folder.
 type ImportSource struct {
-	Source   string             `json:"source"`
-	Format   string             `json:"format"` // of the last line, in a folder
-	Metric   string             `json:"metric,omitempty"`
-	Better   research.Direction `json:"better,omitempty"`
-	Lines    int                `json:"lines"` // places, or files, that are held
-	Runs     int                `json:"runs"`
-	Broken   int                `json:"broken"`
-	Replaced int                `json:"replaced,omitempty"` // lines that changed after they were imported
-	At       time.Time          `json:"at"`                 // of the last one
+	Source string             `json:"source"`
+	Format string             `json:"format"` // of the last line, in a folder
+	Metric string             `json:"metric,omitempty"`
+	Better research.Direction `json:"better,omitempty"`
+	// the metrics that runs name together with their direction, in the order of their first
+	// runs, at most maxImportMetrics; nil where none does, and for older records
+	Metrics  []ImportMetric `json:"metrics,omitempty"`
+	Lines    int            `json:"lines"` // places, or files, that are held
+	Runs     int            `json:"runs"`
+	Broken   int            `json:"broken"`
+	Replaced int            `json:"replaced,omitempty"` // lines that changed after they were imported
+	At       time.Time      `json:"at"`                 // of the last one
+}
+
+// ImportMetric is a metric that a source's runs tell of.
+type ImportMetric struct {
+	Name   string             `json:"name"`
+	Better research.Direction `json:"better,omitempty"`
+	Unit   string             `json:"unit,omitempty"`
+}
+
+// maxImportMetrics is how many metrics of one source are told apart.
+const maxImportMetrics = 20
+
+// addMetric notes the metric of a run that says which direction is better.
+func (s *ImportSource) addMetric(imported *Import) {
+	metric := ImportMetric{imported.Metric, imported.Better, imported.Unit}
+	if imported.Kind != ImportRun || metric.Name == "" || metric.Better == "" || len(s.Metrics) == maxImportMetrics ||
+		slices.Contains(s.Metrics, metric) {
+		return
+	}
+
+	s.Metrics = append(s.Metrics, metric)
 }
 
 // count adds lines of a kind, or takes them away.
@@ -181,9 +218,18 @@ func foldImported(change *Change, record Record, imported Import) error {
 		s.count(replaced.Kind, -1)
 		s.Replaced++
 	}
-	s.count(imported.Kind, 1)
+	s.Add(&imported)
+	s.At = record.Time
 
-	s.Source, s.Format, s.At = imported.Source, imported.Format, record.Time
+	return nil
+}
+
+// Add counts a line.
+func (s *ImportSource) Add(imported *Import) {
+	s.count(imported.Kind, 1)
+	s.addMetric(imported)
+
+	s.Source, s.Format = imported.Source, imported.Format
 	if imported.Metric != "" {
 		s.Metric = imported.Metric
 	}
@@ -191,6 +237,4 @@ func foldImported(change *Change, record Record, imported Import) error {
 	if imported.Better != "" {
 		s.Better = imported.Better
 	}
-
-	return nil
 }
