@@ -25,7 +25,7 @@ func simulateCommand(cli *app) *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			p := cli.progress("playing", "nights")
 			if machines.Folder != "" {
-				machines.Nights, machines.Seed, machines.Played = s.Nights, s.Seed, p.Step
+				machines.Nights, machines.Seed, machines.Cell, machines.Played = s.Nights, s.Seed, s.Cell, p.Step
 				played, err := machines.Run(cmd.Context())
 				p.End()
 
@@ -64,11 +64,13 @@ func simulateCommand(cli *app) *cobra.Command {
 	cmd.Flags().IntVar(&s.Nights, "nights", 100, "nights of every rule in every cell")
 	cmd.Flags().Uint64Var(&s.Seed, "seed", 1, "seed of the nights")
 	cmd.Flags().StringVar(&s.Cell, "cell", "",
-		"only cells whose name contains this, such as \"late-stage\" or \"null, drift\"")
+		"only cells, or machines, whose name contains this, such as \"late-stage\" or \"null, drift\"")
 	cmd.Flags().StringVar(&s.Rule, "rule", "", "of Ratchet's rules only this one: auto or certify")
 	cmd.Flags().StringVar(&machines.Folder, "streams", "",
 		"folder of recorded values, to play the rule on that noise: .tsv files with a column value, or one number a line")
 	cmd.Flags().BoolVar(&machines.Models, "models", false, "with --streams: play the noise models too")
+	cmd.Flags().IntVar(&machines.NullNights, "null", 0,
+		"with --streams: play so many nights of useless edits and nothing else, and print how many end with a false certificate")
 	cmd.Flags().Float64Var(&machines.Error, "error", 0,
 		"with --streams: go on until the gain over the best peer is known to this standard error, up to 2,000 nights")
 	cmd.Flags().StringVar(&s.Recordings, "recordings", "",

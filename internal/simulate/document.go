@@ -6,7 +6,8 @@ import "fmt"
 // and what they do not show.
 func (r Report) RenderDocument() string {
 	return fmt.Sprintf(document, r.Nights, r.Seed, r.recordingsFlag(),
-		RenderNullTable(r.Null), RenderNullTable(r.Broken), RenderGainTable(r.Gains), r.recordedText(), sampleNights,
+		RenderNullTable(r.Null), RenderNullTable(r.Broken), RenderGainTable(r.Gains), RenderBarTable(r.Bars),
+		r.recordedText(), sampleNights,
 		sampleSeed, RenderSample())
 }
 
@@ -41,6 +42,13 @@ The true gain of what was kept, against the best of the eleven peers' rules in e
 what it has). "100/300" is 100 proposals in 300 runs; "unlimited" proposals cost nothing. Most proposals are null (70 %%; late-stage 80 %%, flat 50 %%), the gains .5 to
 10 %%. "Riders" is the share of kept edits that bring no gain: auto adopts what is expected to help and proves only the sum. The rows marked held out, flat and
 overlapping are settings that no constant was tuned on. Standard errors are paired.
+
+%s
+## Riders and gain
+
+An edit is kept on trial when the gain that is expected of it exceeds a bar, a share of the smallest gain that counts. A higher bar carries fewer riders and loses small gains:
+the share of kept edits that bring no gain / the true gain over that with the lowest bar (paired standard error), mixed edits, flat in the last row. The rule's own bar is .2, more
+where the effect is uncertain (.11 of its standard deviation), and up to .35 where the machine drifts. Riders that are left are dropped by ` + "`ratchet finalize`" + `.
 
 %s
 %s## A sample that a test plays again

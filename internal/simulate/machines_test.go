@@ -1,6 +1,7 @@
 package simulate_test
 
 import (
+	"math"
 	"strings"
 	"testing"
 
@@ -52,6 +53,91 @@ func TestSlowRunsAreNoLosses(t *testing.T) {
 			t.Errorf("%s shows nothing any more: the first version calls %.3f worse, %.3f of its intervals hold", m.Name,
 				m.Null.Regressed, m.Mixed.Covered)
 		}
+	}
+}
+
+func modelNamed(t *testing.T, name string) simulate.NoiseModel {
+	t.Helper()
+
+	for _, model := range simulate.MachineModels() {
+		if model.Name == name {
+			return model
+		}
+	}
+	t.Fatalf("no model %q", name)
+
+	return simulate.NoiseModel{}
+}
+
+// On a coarse clock most runs are equal and the others lie whole ticks apart. Large gains
+// are proven all the same; a rule that takes equal runs for runs without noise proves none
+// of these.
+func TestCoarseClockProvesLargeGains(t *testing.T) {
+	t.Parallel()
+	cell, _ := simulate.FindCell("100/300, lognormal 2%")
+	cell.Noise = modelNamed(t, "clock of 4 % ticks")
+
+	for _, night := range []int{9, 10, 11} {
+		if gain := simulate.PlayNight(ruleNamed(t, "auto"), cell, 7, night).Gain; gain < .2 {
+			t.Errorf("night %d: a gain of %.3f is proven, at least .2 is wanted", night, gain)
+		}
+	}
+
+	if gain := simulate.PlayNight(ruleNamed(t, "auto, no ticks"), cell, 7, 10).Gain; gain > .2 {
+		t.Errorf("a rule without the tick proves %.3f: the night shows nothing", gain)
+	}
+}
+
+// Where a machine becomes faster all the time, each edit looks a little better than what
+// was run before it: fewer are kept there than by a bar that knows nothing of drift, which
+// kept 29 %.
+func TestWarmUpIsNoGain(t *testing.T) {
+	t.Parallel()
+	study := simulate.MachineStudy{Seed: 7, NullNights: size(8, 4)}
+
+	machines := study.PlayModels(t.Context(), []simulate.NoiseModel{modelNamed(t, "warm-up of 20 %")})
+	if kept := machines[0].Null.Kept; kept > .26 {
+		t.Errorf("%.3f of the useless edits are kept", kept)
+	}
+}
+
+// A rule that is told the noise states narrower intervals, but not much; a recorded
+// stream's noise can't be told.
+func TestToldWidth(t *testing.T) {
+	t.Parallel()
+	study := simulate.MachineStudy{Seed: 8, Nights: 3}
+
+	machines := study.PlayModels(t.Context(),
+		[]simulate.NoiseModel{modelNamed(t, "two speeds, 15 % of runs 1.5 ×"), modelNamed(t, "warm-up of 20 %")})
+	if ratio := machines[0].Mixed.WidthOverTold; ratio < .9 || ratio > 1.5 {
+		t.Errorf("two speeds: the width is %.2f times that of a rule that is told the noise", ratio)
+	}
+
+	if machines[1].Mixed.ToldWidth != 0 {
+		t.Errorf("a warm-up was told, which the belief has no words for: %+v", machines[1].Mixed)
+	}
+
+	table := simulate.RenderMachines(machines)
+	if !strings.Contains(table, "not known") || !strings.Contains(table, " × |") {
+		t.Errorf("the table lacks a width:\n%s", table)
+	}
+}
+
+// Null nights alone tell the share of false certificates with its limit: none of five
+// leaves up to 45 % possible.
+func TestNullNightsAlone(t *testing.T) {
+	t.Parallel()
+	study := simulate.MachineStudy{Seed: 8, NullNights: 5}
+
+	machines := study.PlayModels(t.Context(), []simulate.NoiseModel{modelNamed(t, "slow blocks, 1.5 ×")})
+	null := machines[0].Null
+
+	if null.Nights != 5 || machines[0].Mixed != nil || null.FalseCertificates == 0 && math.Abs(null.Limit-.4507) > .001 {
+		t.Errorf("%+v", machines[0])
+	}
+
+	if table := simulate.RenderMachines(machines); !strings.Contains(table, "upper 95 % limit") {
+		t.Errorf("the table lacks the limit:\n%s", table)
 	}
 }
 

@@ -20,6 +20,7 @@ type flaws struct {
 	last        bool // auto: every proposal is taken for the last one: no run is saved for another
 	longWay     bool // no shortcut: a metric without noise is judged like a noisy one
 	blind       bool // unequal pairs count
+	tickless    bool // auto: a coarse clock's equal runs are taken for runs without noise
 	first       bool // not broken: the first version of the rule
 }
 
@@ -118,18 +119,23 @@ func exactGain(j rules.Judgement) float64 { return math.Log(*j.Baseline / *j.Val
 // playAuto plays the full rule with its default options.
 func playAuto(broken flaws) func(*world) {
 	return func(w *world) {
-		night := &autoNight{driver: driver{world: w, flaws: broken},
-			rule: rules.Auto{Metric: metric(w.cell, broken), Rope: .003 * w.cell.Noise.Scale,
-				Version: ruleVersion(broken)}}
-
-		st, err := night.rule.Calibrated(night.calibrate(night.rule.Calibrate))
-		if err != nil {
-			return
+		night := newAutoNight(w, broken)
+		if st, err := night.rule.Calibrated(night.calibrate(night.rule.Calibrate)); err == nil {
+			night.playOn(st)
 		}
+	}
+}
 
-		night.st = st
-		for night.followPlan() {
-		}
+func newAutoNight(w *world, broken flaws) *autoNight {
+	return &autoNight{driver: driver{world: w, flaws: broken},
+		rule: rules.Auto{Metric: metric(w.cell, broken), Rope: .003 * w.cell.Noise.Scale,
+			KeepBar: w.cell.keepBar, Version: ruleVersion(broken)}}
+}
+
+// playOn plays the night to its end from the state after the calibration.
+func (n *autoNight) playOn(st rules.RuleState) {
+	n.st = st
+	for n.followPlan() {
 	}
 }
 
@@ -158,6 +164,10 @@ func (s *driver) outlook() rules.Outlook {
 
 // followPlan does what the rule's plan says, false at its end.
 func (n *autoNight) followPlan() bool {
+	if n.flaws.tickless {
+		n.forgetTick()
+	}
+
 	outlook := n.outlook()
 	switch n.rule.Plan(n.st, outlook) {
 	case rules.PlanPropose:
@@ -169,6 +179,14 @@ func (n *autoNight) followPlan() bool {
 	}
 
 	return true
+}
+
+// forgetTick takes the clock's tick out of the belief.
+func (n *autoNight) forgetTick() {
+	auto, speeds := *n.st.Auto, *n.st.Auto.Belief.Speeds
+	speeds.Tick = 0
+	auto.Belief.Speeds = &speeds
+	n.st.Auto = &auto
 }
 
 func (n *autoNight) experiment(outlook rules.Outlook) {

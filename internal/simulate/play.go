@@ -57,6 +57,7 @@ func MistakenRules() []Rule {
 		{"certify, blind to load", false, certify(flaws{blind: true})},
 		{"auto, raw claim", false, playAuto(flaws{raw: true})},
 		{"auto, spendthrift", false, playAuto(flaws{last: true})},
+		{"auto, no ticks", false, playAuto(flaws{tickless: true})},
 		{"auto, no shortcut", false, playAuto(flaws{longWay: true})},
 		{"certify, no shortcut", false, certify(flaws{longWay: true})},
 	}

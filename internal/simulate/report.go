@@ -53,6 +53,8 @@ type Report struct {
 	Null   []Line `json:"null"`   // by noise model
 	Broken []Line `json:"broken"` // Ratchet's rules with a part taken out, on null nights
 	Gains  []Line `json:"gains"`
+	// Bars is the curve of riders against gain, by the bar of a keep.
+	Bars []BarLine `json:"bars,omitempty"`
 	// What was recorded on a real machine; all nil where nothing was given.
 	Played    []PlayedNight `json:"played,omitempty"`
 	Replayed  []Replayed    `json:"replayed,omitempty"`

@@ -50,7 +50,7 @@ func (s *Study) Run(ctx context.Context) (Report, error) {
 	s.total.Store(int64(s.Nights * (len(s.selectCells(null)) + len(s.selectCells(gains))) * len(rules)))
 
 	if s.Cell == "" {
-		s.total.Add(int64(s.Nights * len(fast) * len(broken)))
+		s.total.Add(int64(s.Nights*len(fast)*len(broken)) + s.countBarNights())
 	}
 
 	report.Null = s.playCells(ctx, s.selectCells(null), rules)
@@ -62,6 +62,10 @@ func (s *Study) Run(ctx context.Context) (Report, error) {
 	if len(report.Null)+len(report.Gains) == 0 {
 		return report, research.Errorf(research.CodeBadArgument, "leave out --cell to see all names",
 			"no cell's name contains %q", s.Cell)
+	}
+
+	if s.Cell == "" {
+		report.Bars = s.playBars(ctx)
 	}
 
 	return report, ctx.Err()

@@ -101,6 +101,8 @@ type Cell struct {
 	Proposals int // Unlimited when only runs are scarce
 	// Stream is recorded noise, which takes the place of Noise's; nil for none.
 	Stream []float64
+	// keepBar is the KeepBar of search: auto; 0 is the rule's own.
+	keepBar float64
 }
 
 // Night is what one night came to. Gains are log-ratios, positive is better.

@@ -11,7 +11,9 @@ import (
 // measures what that costs. What is not shown to pay is dropped:
 //
 //	suspects   changes that little is believed of, in groups that are halved until
-//	           a group does not pay, which is dropped whole, or one change is left
+//	           a group does not pay, which is dropped whole, or one change is left.
+//	           From the second version of the rule on both halves of a group must not pay
+//	           either, since a gain may be cancelled by a loss beside it
 //	the others alone, the smallest claim first
 //	shorter    changes that made the files shorter: they stay unless they hurt
 //	the end    the trimmed head against the untrimmed: if it lost, drops are taken back
@@ -65,6 +67,9 @@ type Ablation struct {
 	Least float64 `json:"least"`
 	Pairs int     `json:"pairs"`          // at most, of one comparison
 	Zero  float64 `json:"zero,omitempty"` // what stands for 0 on the log scale, see RuleState
+	// AsksHalves: a group that does not pay is asked again by halves before it is dropped;
+	// false in records of the rule's first version.
+	AsksHalves bool `json:"asks_halves,omitempty"`
 }
 
 func (a Ablation) MetricScale() metricScale { return metricScale{a.Scale, a.Better, a.Zero} }
@@ -73,7 +78,7 @@ func (a Ablation) MetricScale() metricScale { return metricScale{a.Scale, a.Bett
 // the noise. pairs is the cap on those of a comparison.
 func NewAblation(program contract.Program, st RuleState, changes []AblationChange, pairs int) Ablation {
 	a := Ablation{Changes: changes, NoiseKind: st.NoiseKind, Scale: st.Scale, Better: program.Metric.Better,
-		Pairs: pairs, Zero: st.Zero}
+		Pairs: pairs, Zero: st.Zero, AsksHalves: st.Version > FirstVersion}
 	a.Least = NewAuto(program).baseRule().minGain(st) / 2
 
 	if a.NoiseKind == research.Deterministic {

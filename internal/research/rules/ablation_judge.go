@@ -11,17 +11,17 @@ import (
 // out pays (AblationPays) or not (AblationIdle), or how many more pairs are
 // needed. sign -1 asks the same of its loss. Two e-processes run over the same
 // pairs, one against "it brings Least or less", one against "it brings
-// DetectableGain or more"; at the cap the nearer of both wins.
-func (a Ablation) judgeDiffs(diffs []float64, sign, claim float64) (verdict string, more int) {
+// DetectableGain or more"; at the cap the nearer of both wins, and isShown is false.
+func (a Ablation) judgeDiffs(diffs []float64, sign, claim float64) (verdict string, isShown bool, more int) {
 	if a.NoiseKind == research.Deterministic {
 		switch {
 		case len(diffs) == 0:
-			return "", 1
+			return "", false, 1
 		case sign*diffs[0] > a.Least:
-			return AblationPays, 0
+			return AblationPays, true, 0
 		}
 
-		return AblationIdle, 0
+		return AblationIdle, true, 0
 	}
 
 	noise := noiseModel{s: a.S, eps: a.Eps}
@@ -33,21 +33,21 @@ func (a Ablation) judgeDiffs(diffs []float64, sign, claim float64) (verdict stri
 
 		switch {
 		case pays.best >= 1/idleKeptRisk:
-			return AblationPays, 0
+			return AblationPays, true, 0
 		case idle.best >= 1/gainDroppedRisk:
-			return AblationIdle, 0
+			return AblationIdle, true, 0
 		}
 	}
 
 	if n := len(diffs); n < a.Pairs {
-		return "", min(2, a.Pairs-n)
+		return "", false, min(2, a.Pairs-n)
 	}
 
 	if mid, _ := noise.estimateLocation(diffs); sign*mid > (a.Least+a.DetectableGain())/2 {
-		return AblationPays, 0
+		return AblationPays, false, 0
 	}
 
-	return AblationIdle, 0
+	return AblationIdle, false, 0
 }
 
 // newPayEvidence bets on gains from a quarter of the noise on, most of it around

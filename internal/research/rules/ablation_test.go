@@ -201,6 +201,54 @@ func TestAblationByGroups(t *testing.T) {
 	}
 }
 
+// A gain whose group brings nothing, since a loss beside it cancels it, is found by asking
+// the halves; the first version drops both.
+func TestAblationAsksHalves(t *testing.T) {
+	for name, effects := range map[string]map[int]float64{
+		"neighbours":     {5: .05, 6: -.05},
+		"the ends":       {1: .05, 16: -.05},
+		"several losses": {4: .06, 7: -.03, 9: -.03},
+	} {
+		diff := func(_, out []int) float64 {
+			sum := 0.0
+			for _, n := range out {
+				sum += effects[n]
+			}
+
+			return sum
+		}
+
+		a := noisyAblation(make([]float64, 16)...)
+		if end, _ := same(t, a, diff); len(end.Dropped) != 16 {
+			t.Errorf("%s: without halves %d of 16 are dropped: it shows nothing", name, len(end.Dropped))
+		}
+		a.AsksHalves = true
+		end, asked := same(t, a, diff)
+
+		lost := diff(nil, end.DroppedExperiments())
+		if lost > .001 || len(end.Dropped) < 10 {
+			t.Errorf("%s: dropped %v, a gain of %.3f is lost; asked %v", name, end.DroppedExperiments(), lost, asked)
+		}
+	}
+}
+
+// Riders cost two comparisons more where halves are asked.
+func TestAblationAsksHalvesOnce(t *testing.T) {
+	a := noisyAblation(make([]float64, 16)...)
+	a.AsksHalves = true
+
+	end, asked := same(t, a, func(_, out []int) float64 { return 0 })
+	sizes := map[int]bool{}
+
+	for _, c := range asked {
+		sizes[len(c.Out)] = true
+	}
+
+	if len(end.Dropped) != 16 || len(sizes) != 2 || !sizes[16] || !sizes[8] {
+		t.Errorf("%d of 16 riders dropped, by comparisons of %v changes", len(end.Dropped), sizes)
+	}
+}
+
 // Gains that are each too small to tell are not lost together: the drops are taken back.
 func TestAblationTakesBack(t *testing.T) {
 	a := noisyAblation(.003, .003, .003, .003, .003, .003, .003, .003)

@@ -16,7 +16,7 @@ func (a Ablation) NextComparison(resultOf func(besides, out []int) ComparisonRes
 	suspects, others, shorter := a.sortChanges()
 
 	for group := range slices.Chunk(suspects, largestGroup) {
-		walk.testGain(group)
+		walk.testGroup(group)
 	}
 
 	for _, n := range others {
@@ -88,6 +88,64 @@ type ablationWalk struct {
 	fitted   map[string]bool  // comparisons whose pairs have told of the noise
 }
 
+// testGroup drops a group of suspects that does not pay. A gain in it may be cancelled by a
+// loss, or be too small to tell among so many: where halves are asked, it is dropped only
+// if that is shown of each half too, and what the pairs can't decide is halved further. A
+// half has every other change, so that neighbours, which often belong together, are parted.
+func (w *ablationWalk) testGroup(group []int) {
+	if !w.AsksHalves || len(group) == 1 {
+		w.testGain(group)
+		return
+	}
+
+	if group = w.remaining(group); len(group) == 0 {
+		return
+	}
+
+	said := w.compareGroup(group, 1)
+	if !said.decided {
+		return
+	}
+
+	for _, half := range everyOther(group) {
+		if said.isShownIdle() {
+			w.testHalf(half)
+		} else {
+			w.testGroup(half)
+		}
+	}
+}
+
+// testHalf drops a half of a group that was shown not to pay, if that is shown of the half
+// alone too.
+func (w *ablationWalk) testHalf(half []int) {
+	half = w.remaining(half)
+	if len(half) < 2 {
+		w.testGain(half)
+		return
+	}
+
+	said := w.compareGroup(half, 1)
+	switch {
+	case !said.decided:
+	case said.isShownIdle():
+		w.dropGroup(half, AblationIdle, said.result)
+	default:
+		for _, part := range everyOther(half) {
+			w.testGroup(part)
+		}
+	}
+}
+
+// everyOther parts a group of two or more into its changes at even and at odd places.
+func everyOther(group []int) (halves [2][]int) {
+	for i, n := range group {
+		halves[i%2] = append(halves[i%2], n)
+	}
+
+	return halves
+}
+
 // testGain drops a group that does not pay. One that does is halved, down to
 // the single change.
 func (w *ablationWalk) testGain(group []int) {
@@ -96,13 +154,13 @@ func (w *ablationWalk) testGain(group []int) {
 		return
 	}
 
-	verdict, result, decided := w.compareGroup(group, 1)
+	said := w.compareGroup(group, 1)
 	switch {
-	case !decided:
-	case verdict == AblationIdle:
-		w.dropGroup(group, AblationIdle, result)
+	case !said.decided:
+	case said.verdict == AblationIdle:
+		w.dropGroup(group, AblationIdle, said.result)
 	case len(group) == 1:
-		w.recordEffect(group, verdict, result)
+		w.recordEffect(group, said.verdict, said.result)
 	default:
 		middle := (len(group) + 1) / 2
 		w.testGain(group[:middle])
@@ -118,20 +176,20 @@ func (w *ablationWalk) testHarm(group []int) {
 		return
 	}
 
-	verdict, result, decided := w.compareGroup(group, -1)
+	said := w.compareGroup(group, -1)
 	switch {
-	case !decided:
-	case verdict == AblationIdle:
+	case !said.decided:
+	case said.verdict == AblationIdle:
 		why := AblationShorter
-		if v, more := w.judgeDiffs(result.Diffs, 1, 0); more == 0 && v == AblationPays {
+		if v, _, more := w.judgeDiffs(said.result.Diffs, 1, 0); more == 0 && v == AblationPays {
 			why = v
 		}
 
-		w.recordEffect(group, why, result)
-	case verdict != AblationPays:
-		w.recordEffect(group, verdict, result)
+		w.recordEffect(group, why, said.result)
+	case said.verdict != AblationPays:
+		w.recordEffect(group, said.verdict, said.result)
 	case len(group) == 1:
-		w.dropGroup(group, AblationHurts, result)
+		w.dropGroup(group, AblationHurts, said.result)
 	default:
 		middle := (len(group) + 1) / 2
 		w.testHarm(group[:middle])
@@ -188,26 +246,35 @@ func (w *ablationWalk) droppedChanges() []int {
 	return all
 }
 
-// compareGroup judges a group left out with what builds on it; decided is false
-// while pairs are missing. sign -1 asks whether the group hurts. The verdict of a
-// head that can't be without the group is the reason.
-func (w *ablationWalk) compareGroup(group []int, sign float64) (verdict string, result ComparisonResult, decided bool) {
+// groupVerdict is what a comparison says of a group.
+type groupVerdict struct {
+	verdict string // of a head that can't be without the group: the reason
+	isShown bool   // by the pairs, not only nearer when the cap was reached
+	result  ComparisonResult
+	decided bool // false while pairs are missing
+}
+
+func (g groupVerdict) isShownIdle() bool { return g.verdict == AblationIdle && g.isShown }
+
+// compareGroup judges a group left out with what builds on it. sign -1 asks whether the
+// group hurts.
+func (w *ablationWalk) compareGroup(group []int, sign float64) groupVerdict {
 	besides, out := w.droppedChanges(), w.withDependents(group)
 
-	result = w.resultOf(besides, out)
+	result := w.resultOf(besides, out)
 	if result.Unfit != "" {
-		return result.Unfit, result, true
+		return groupVerdict{result.Unfit, true, result, true}
 	}
 
-	verdict, more := w.judgeDiffs(result.Diffs, sign, w.sumClaims(out))
+	verdict, isShown, more := w.judgeDiffs(result.Diffs, sign, w.sumClaims(out))
 	if more > 0 {
 		w.missing = &Comparison{Besides: besides, Out: out, Pairs: more}
-		return "", result, false
+		return groupVerdict{}
 	}
 
 	w.refitNoise(besides, out, result.Diffs)
 
-	return verdict, result, true
+	return groupVerdict{verdict, isShown, result, true}
 }
 
 // refitNoise fits the noise again with the pairs of a comparison that is over:

@@ -327,8 +327,8 @@ func (c *cell) update(y float64, candidate bool, sigma, drift, outlierShare floa
 }
 
 // moments of the open proposal over all cells: the effect's mean and variance,
-// the level's, their covariance, and the mean variance of a run.
-type moments struct{ effect, varEffect, level, varLevel, cov, runVar float64 }
+// the level's, their covariance, and the mean variance of a run and of the drift per run.
+type moments struct{ effect, varEffect, level, varLevel, cov, runVar, driftVar float64 }
 
 func (m *mixture) moments() (o moments) {
 	n, tickVar := len(m.prior.mid), m.tickVar()
@@ -342,6 +342,7 @@ func (m *mixture) moments() (o moments) {
 		o.effect += c.weight * c.effect
 		o.level += c.weight * c.level
 		o.runVar += c.weight * (s*s + tickVar)
+		o.driftVar += c.weight * m.drift[i/n] * m.drift[i/n]
 	}
 
 	for i := range m.cells {

@@ -45,6 +45,8 @@ func (st RuleState) pairNoise(mix *mixture) noiseModel {
 		run, drift := mix.noiseVariances()
 		pair.s = max(pair.s, math.Sqrt(2*run+drift)*(1+1/math.Sqrt(2*max(n, 1))))
 	}
+	// A coarse clock shows most differences as none and the others as whole ticks.
+	pair.s = max(pair.s, math.Sqrt(2*mix.tickVar()))
 	pair.eps = max(outlierShare, min(maxPairOutliers, 2*mix.outlierShare()))
 
 	return pair

@@ -16,6 +16,8 @@ const (
 	quietRun     = 20. // ropes: a standard deviation of a run below it is quiet
 	besideRuns   = 2.  // for each proposal: with fewer, none is spent on the head beside a keep
 	keepSD       = .11 // of the effect's standard deviation, that an expected gain must exceed
+	driftSD      = .4  // of the drift's standard deviation per run, that it must exceed
+	driftShare   = .35 // of the rope, that the drift asks for at most
 )
 
 // Next names the experiment's next run (the candidate, or the head again to
@@ -95,10 +97,12 @@ func (a Auto) mustLookAtHead(st RuleState, now moments, obs []Observation) bool 
 }
 
 // isWorthKeeping says whether the expected gain is enough to adopt the edit: above the bar
-// and, from the second version on, above a share of its own standard deviation.
+// and, from the second version on, above a share of its own standard deviation and, where
+// the machine drifts, of the drift of one run: a trend, such as a warm-up, passes for a gain.
 func (a Auto) isWorthKeeping(st RuleState, now moments) bool {
 	bar := a.keepBar(st)
 	if st.Version > FirstVersion {
+		bar = max(bar, min(driftShare*st.Auto.Rope, driftSD*math.Sqrt(now.driftVar)))
 		bar = max(bar, keepSD*math.Sqrt(now.varEffect))
 	}
 

@@ -166,12 +166,12 @@ func TestRepetitionsEndWhereTheyDoNotHelp(t *testing.T) {
 		"a time, which load lengthens": {loadProgram(), false, 1.2, true, 1000},
 	} {
 		p := newLoad(t, c.program, rules.CurrentVersion, c.busy)
-		i := 0
+		// Values that come in turn would favour the runs or their repetitions.
+		noise := rulestest.Generator(9)
 
 		for range 30 {
 			p.judge(func(want rules.RunRequest) (float64, bool) {
-				value := rulestest.QuietCalibration[i%len(rulestest.QuietCalibration)]
-				i++
+				value := 1000 * math.Exp(.007*noise.NormFloat64())
 
 				if want.Again && c.repeatsCalm {
 					return value, false
