@@ -226,3 +226,35 @@ func TestCertificateSurvivesWiderNoise(t *testing.T) {
 		t.Errorf("the first version, which trusts the fitted noise, certifies only %d", first)
 	}
 }
+
+// Where each proposal can have many runs, an edit that would be kept on trial is run until
+// its interval leaves out 0; where runs are scarce it is kept for what is expected of it.
+func TestKeepsAreSettledWhereRunsAreToSpare(t *testing.T) {
+	settled := func(outlook rules.Outlook) (found, kept int) {
+		for seed := range uint64(12) {
+			b := machineBench(t, machineRule(), seed, .1, func(int, *rand.Rand) float64 { return 0 })
+			b.Outlook = outlook
+
+			judgement := b.Try(-.12)
+			if judgement.Verdict != research.Provisional {
+				continue
+			}
+			kept++
+
+			if judgement.Gain != nil && judgement.Gain.Lo > 0 {
+				found++
+			}
+		}
+
+		return found, kept
+	}
+
+	found, kept := settled(rules.Outlook{Budget: 6000, Left: 5900, Proposals: 50, RunSeconds: 2})
+	if kept < 10 || found < kept-1 {
+		t.Errorf("with runs to spare %d of %d keeps are settled, of 12 gains of 11 %%", found, kept)
+	}
+
+	if found, kept := settled(rules.Outlook{Budget: 300, Left: 290, Proposals: 50, RunSeconds: 2}); found > kept/2 {
+		t.Errorf("with scarce runs %d of %d keeps are settled", found, kept)
+	}
+}

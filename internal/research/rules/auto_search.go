@@ -17,6 +17,8 @@ const (
 	besideRuns   = 2.  // for each proposal: with fewer, none is spent on the head beside a keep
 	keepSD       = .11 // of the effect's standard deviation, that an expected gain must exceed
 	driftSD      = .4  // of the drift's standard deviation per run, that it must exceed
+	plentyRuns   = 12. // runs for each proposal still expected, from which on keeps are settled
+	settleShare  = 1.5 // of these runs, that an edit gets at most to be settled
 	driftShare   = .35 // of the rope, that the drift asks for at most
 )
 
@@ -37,9 +39,8 @@ func (a Auto) Next(st RuleState, outlook Outlook, obs []Observation) Step {
 		return a.baseRule().nextExact(st, obs)
 	}
 
-	runCandidate := Step{Run: &RunRequest{Side: Candidate, Role: research.Screen}}
 	if len(st.candidateHeights(obs)) == 0 {
-		return runCandidate
+		return lookAt(true)
 	}
 
 	belief := st.openBelief(obs)
@@ -52,22 +53,46 @@ func (a Auto) Next(st RuleState, outlook Outlook, obs []Observation) Step {
 	stoppedBy := ""
 	switch {
 	case tooDear && len(obs) < left && share >= besideRuns && a.mustLookAtHead(st, now, obs):
-		return Step{Run: &RunRequest{Side: Incumbent, Role: research.Anchor}}
+		return lookAt(false)
 	case tooDear && len(obs) < left && outlook.Shorter && a.canBeSimpler(st, belief, now, obs):
-		return runCandidate
+		return lookAt(true)
+	case tooDear && len(obs) < left && a.canSettle(st, belief, now, share, outlook, obs):
+		return lookAt(ofCandidate)
 	case tooDear:
 		stoppedBy = "price"
 	case len(obs) >= outlook.mostLooks():
 		stoppedBy = "looks"
 	case len(obs) >= left:
 		stoppedBy = "budget"
-	case ofCandidate:
-		return runCandidate
 	default:
-		return Step{Run: &RunRequest{Side: Incumbent, Role: research.Anchor}}
+		return lookAt(ofCandidate)
 	}
 
 	return conclude(a.judgeBelief(st, outlook, belief, now, obs, stoppedBy), st, obs)
+}
+
+// lookAt asks for a run of the candidate, or of the head beside it.
+func lookAt(candidate bool) Step {
+	if candidate {
+		return Step{Run: &RunRequest{Side: Candidate, Role: research.Screen}}
+	}
+
+	return Step{Run: &RunRequest{Side: Incumbent, Role: research.Anchor}}
+}
+
+// canSettle says whether an edit that would be kept on trial gets another look because its
+// interval still holds 0, and the campaign has the runs: not more than settleShare of what
+// each proposal still expected can have.
+func (a Auto) canSettle(
+	st RuleState, belief *mixture, now moments, share float64, outlook Outlook, obs []Observation,
+) bool {
+	if st.Version == FirstVersion || share < plentyRuns || len(obs) >= outlook.mostLooks() ||
+		float64(len(obs)) >= settleShare*share || !a.isWorthKeeping(st, now) {
+		return false
+	}
+	lo, hi := belief.statedInterval(now, st.Version)
+
+	return lo < 0 && hi > 0
 }
 
 // canBeSimpler says whether another look may still show that a shorter edit

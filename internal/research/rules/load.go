@@ -62,7 +62,9 @@ func IsLoadProof(metric contract.Metric) bool {
 }
 
 // isCounted says whether a scale is that of items that are counted.
-func isCounted(scale string) bool { return scale == research.CountScale || scale == research.ShareScale }
+func isCounted(scale string) bool {
+	return scale == research.CountScale || scale == research.ShareScale
+}
 
 // load is what is known of the load, of any state.
 func (s RuleState) load() LoadState {
