@@ -19,7 +19,7 @@ const (
 	driftSD      = .4  // of the drift's standard deviation per run, that it must exceed
 	plentyRuns   = 12. // runs for each proposal still expected, from which on keeps are settled
 	settleShare  = 1.5 // of these runs, that an edit gets at most to be settled
-	driftShare   = .35 // of the rope, that the drift asks for at most
+	driftShare   = .30 // of the rope, that the drift asks for at most
 )
 
 // Next names the experiment's next run (the candidate, or the head again to
