@@ -44,7 +44,7 @@ test: ## the suite in its quick form, for every edit: what it leaves out says wh
 	$(GO) vet ./...
 	$(GO) test -short -timeout 70m ./...
 
-check: ## the suite in its short form, every test of it, as CI runs it (about 11 minutes on 2 slow cores)
+check: ## the suite in its short form, every test of it, as CI runs it (13 minutes on 2 slow cores)
 	RATCHET_TEST_CI=1 $(MAKE) test
 
 cover: ## hold what share of each package its own tests cover, short form (TestFaults is left out: it fails the writes of coverage, too)
