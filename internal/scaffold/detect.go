@@ -254,7 +254,7 @@ var directions = []struct {
 	words  func() *regexp.Regexp
 }{
 	{research.Higher,
-		compileLazily(`(^|_)(acc|accuracy|score|throughput|tps|qps|rps|fps|f1|auc|reward|speedup|per_s|per_sec|per_second|hits|recall|precision|tflops|gflops)(_|$)`)},
+		compileLazily(`(^|_)(acc|accuracy|score|throughput|tps|qps|rps|fps|f1|auc|reward|speedup|per_s|per_sec|per_second|(tok|toks|tokens|reqs?|requests|ops|iters?|samples|rows|items|frames|images|[kmg]i?b)_(s|sec|second)|hits|recall|precision|tflops|gflops)(_|$)`)},
 	{research.Lower,
 		compileLazily(`(^|_)(ns|us|ms|s|sec|secs|seconds|time|latency|bytes|size|kb|mb|loss|bpb|bpc|perplexity|ppl|error|errors|memory|rss|cost|misses|allocs|p50|p95|p99)(_|$)`)},
 }
