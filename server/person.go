@@ -101,14 +101,23 @@ func startDecision(ctx context.Context, co *checkout.Checkout, args json.RawMess
 		return nil
 	}
 
+	message := fmt.Sprintf("The agent wants to start a new campaign, %s, with the contract in %s. ", pending.Campaign,
+		pending.Path)
+	if pending.IsSpent {
+		message += fmt.Sprintf("Campaign %s has the same one, and its budget is spent: this one gets a budget of its own.",
+			pending.Like)
+	} else {
+		message += fmt.Sprintf("From that of campaign %s it differs:\n%s", pending.Like,
+			visibleDiff(pending.Was, pending.Now))
+	}
+
 	return &decision{
 		Kind:     decideStart,
 		Campaign: pending.Campaign,
 		Subject:  pending.Digest,
 		Path:     pending.Path,
-		message: fmt.Sprintf("The agent wants to start a new campaign, %s, with the contract in %s. From that of campaign %s it differs:\n%s",
-			pending.Campaign, pending.Path, pending.Like, visibleDiff(pending.Was, pending.Now)),
-		accept: "Accept the contract and start the campaign",
+		message:  message,
+		accept:   "Accept the contract and start the campaign",
 	}
 }
 

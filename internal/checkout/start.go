@@ -97,8 +97,8 @@ func (co *Checkout) MakeStartCommit(
 
 // RequireAcceptedStart refuses a new campaign on a contract that no person has accepted.
 // The first campaign of a repository starts on any: its program.md is what the person
-// set up. A further one needs the contract of a campaign that exists, or a person's
-// word, else an agent could widen its own scope and budget by starting anew.
+// set up. A further one needs the contract of a campaign that exists and has budget left,
+// or a person's word, else an agent could widen its own scope and budget by starting anew.
 // Errors: CodeContract.
 func RequireAcceptedStart(tx *ledger.Tx, name string, doc *ProgramDocument) error {
 	if doc.AcceptedBy != "" {
@@ -106,8 +106,21 @@ func RequireAcceptedStart(tx *ledger.Tx, name string, doc *ProgramDocument) erro
 	}
 
 	nearest, err := NearestContract(tx, doc)
-	if err != nil || nearest == nil || nearest.ProgramPath == doc.Path && nearest.Digest == doc.Digest {
+	if err != nil || nearest == nil {
 		return err
+	}
+
+	asks := fmt.Sprintf("a person runs `ratchet %saccept --name %s` in a terminal, which starts it", programFlag(doc),
+		name)
+
+	if nearest.ProgramPath == doc.Path && nearest.Digest == doc.Digest {
+		if research.HasCode(RequireBudget(nearest), research.CodeBudget) {
+			return research.Errorf(research.CodeContract, asks,
+				"a new campaign %q needs a person's word: the budget of %s, on the same contract, is spent", name,
+				nearest.Name)
+		}
+
+		return nil
 	}
 
 	differs := "differs by its path: " + nearest.ProgramPath
@@ -122,9 +135,7 @@ func RequireAcceptedStart(tx *ledger.Tx, name string, doc *ProgramDocument) erro
 		differs = "differs: " + strings.Join(names, ", ")
 	}
 
-	return research.Errorf(research.CodeContract,
-		fmt.Sprintf("a person runs `ratchet %saccept --name %s` in a terminal, which starts it", programFlag(doc),
-			name),
+	return research.Errorf(research.CodeContract, asks,
 		"a new campaign %q needs a person's word: its contract (%s) is not that of a campaign of this repository (of %s it %s)",
 		name, doc.Path, nearest.Name, differs)
 }

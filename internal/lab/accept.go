@@ -33,7 +33,7 @@ type StartAcceptance struct {
 }
 
 // PendingStart is a new campaign that waits for a person, since its contract is not that
-// of a campaign of this repository.
+// of a campaign of this repository, or is that of one whose budget is spent.
 type PendingStart struct {
 	Campaign string // its name
 	Path     string // of its program
@@ -41,6 +41,7 @@ type PendingStart struct {
 	Now      contract.Program
 	Like     string           // the campaign whose contract is the most like it,
 	Was      contract.Program // and that contract
+	IsSpent  bool             // the contract is the same one, and its budget is spent
 }
 
 // Acceptance is a person's word for the start as it was shown.
@@ -84,7 +85,8 @@ func FindPendingStart(ctx context.Context, co *checkout.Checkout, req StartReque
 		nearest, err := checkout.NearestContract(tx, doc)
 		if err == nil {
 			pending = &PendingStart{Campaign: name, Path: doc.Path, Digest: doc.Digest, Now: doc.Program,
-				Like: nearest.Name, Was: nearest.Program}
+				Like: nearest.Name, Was: nearest.Program,
+				IsSpent: nearest.ProgramPath == doc.Path && nearest.Digest == doc.Digest}
 		}
 
 		return err
