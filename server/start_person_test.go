@@ -40,6 +40,7 @@ func TestFurtherCampaignAsksThePerson(t *testing.T) {
 		h.says(yes, "own", true)
 		c.want(c.do("start_campaign", `{"name":"own"}`), "campaign", "own")
 		h.wasAsked(t, "accepted", 1)
+		c.done(c.do("wait_run", `{"wait_seconds":20}`)) // nothing is written any more
 
 		all := c.records(history.KindCampaignStarted)
 		want := []history.Way{"", "", history.ByElicitation}
