@@ -101,14 +101,9 @@ func startDecision(ctx context.Context, co *checkout.Checkout, args json.RawMess
 		return nil
 	}
 
-	message := fmt.Sprintf("The agent wants to start a new campaign, %s, with the contract in %s. ", pending.Campaign,
-		pending.Path)
-	if pending.IsSpent {
-		message += fmt.Sprintf("Campaign %s has the same one, and its budget is spent: this one gets a budget of its own.",
-			pending.Like)
-	} else {
-		message += fmt.Sprintf("From that of campaign %s it differs:\n%s", pending.Like,
-			visibleDiff(pending.Was, pending.Now))
+	message := "The agent wants to start a new campaign, " + pending.Describe()
+	if !pending.IsSpent {
+		message += "\n" + visibleDiff(pending.Was, pending.Now)
 	}
 
 	return &decision{

@@ -60,13 +60,9 @@ func acceptStart(a *app, cmd *cobra.Command, co *checkout.Checkout, start *lab.P
 		"starting a campaign on a contract that is not accepted is a person's decision"); err != nil {
 		return err
 	}
-	fmt.Fprintf(a.talk(), "A new campaign, %s, with the contract in %s. ", start.Campaign, start.Path)
+	fmt.Fprintln(a.talk(), "A new campaign, "+start.Describe())
 
-	if start.IsSpent {
-		fmt.Fprintf(a.talk(), "Campaign %s has the same one, and its budget is spent: this one gets a budget of its own.\n",
-			start.Like)
-	} else {
-		fmt.Fprintf(a.talk(), "From that of campaign %s it differs:\n", start.Like)
+	if !start.IsSpent {
 		printChange(a.talk(), start.Was, start.Now)
 	}
 

@@ -113,7 +113,7 @@ func RequireAcceptedStart(tx *ledger.Tx, name string, doc *ProgramDocument) erro
 	asks := fmt.Sprintf("a person runs `ratchet %saccept --name %s` in a terminal, which starts it", programFlag(doc),
 		name)
 
-	if nearest.ProgramPath == doc.Path && nearest.Digest == doc.Digest {
+	if doc.HasContractOf(nearest) {
 		if research.HasCode(RequireBudget(nearest), research.CodeBudget) {
 			return research.Errorf(research.CodeContract, asks,
 				"a new campaign %q needs a person's word: the budget of %s, on the same contract, is spent", name,
@@ -140,6 +140,11 @@ func RequireAcceptedStart(tx *ledger.Tx, name string, doc *ProgramDocument) erro
 		name, doc.Path, nearest.Name, differs)
 }
 
+// HasContractOf says whether the program has the contract of a campaign, at the same path.
+func (doc *ProgramDocument) HasContractOf(campaign *history.Campaign) bool {
+	return campaign.ProgramPath == doc.Path && campaign.Digest == doc.Digest
+}
+
 // programFlag is the flag by which a command finds a program that is not called program.md.
 func programFlag(doc *ProgramDocument) string {
 	if path.Base(doc.Path) == "program.md" {
@@ -160,7 +165,7 @@ func NearestContract(tx *ledger.Tx, doc *ProgramDocument) (*history.Campaign, er
 
 	likeness := func(c history.Campaign) int {
 		switch {
-		case c.ProgramPath == doc.Path && c.Digest == doc.Digest:
+		case doc.HasContractOf(&c):
 			return 2
 		case c.ProgramPath == doc.Path:
 			return 1

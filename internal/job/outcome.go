@@ -266,28 +266,18 @@ func measurementOutcome(co *checkout.Checkout, campaign *history.Campaign, measu
 // fillCalibration tells what a calibration found. The state knows the noise and the
 // value of the present incumbent only, and the value of the start.
 func fillCalibration(campaign *history.Campaign, measurement *history.Measurement, out *Outcome) {
-	value := &campaign.Rule.Incumbent
-
-	if measurement.Commit == campaign.Incumbent {
-		out.Finding = CalibrationWords(campaign)
-	} else {
-		metric := campaign.Program.Metric
-		value = nil
-
-		if measurement.Commit == campaign.Start {
-			value = campaign.Baseline
-		}
-		out.Finding = "calibrated " + wording.ShortCommit(measurement.Commit)
-
-		if value != nil {
-			out.Finding += ", the start: " + metric.Name + " " + wording.FormatValue(*value, metric.Unit)
-		}
-		out.Finding += "; the incumbent is another since"
-	}
-
-	if value != nil {
-		copied := *value
-		out.Value = &copied
+	switch metric := campaign.Program.Metric; {
+	case measurement.Commit == campaign.Incumbent:
+		value := campaign.Rule.Incumbent
+		out.Value, out.Finding = &value, CalibrationWords(campaign)
+	case measurement.Commit == campaign.Start && campaign.Baseline != nil:
+		value := *campaign.Baseline
+		out.Value = &value
+		out.Finding = fmt.Sprintf("calibrated %s, the start: %s %s; the incumbent is another since",
+			wording.ShortCommit(measurement.Commit), metric.Name, wording.FormatValue(value, metric.Unit))
+	default:
+		out.Finding = fmt.Sprintf("calibrated %s; the incumbent is another since",
+			wording.ShortCommit(measurement.Commit))
 	}
 	out.Finding += doctorWords(measurement.Calib)
 }

@@ -3,6 +3,7 @@ package lab
 import (
 	"cmp"
 	"context"
+	"fmt"
 
 	"ratchet/internal/checkout"
 	"ratchet/internal/job"
@@ -49,6 +50,18 @@ func (p *PendingStart) Acceptance(word Word) StartAcceptance {
 	return StartAcceptance{Word: word, Path: p.Path, Digest: p.Digest}
 }
 
+// Describe names the new campaign, and says of which one its contract is; where they
+// differ, the differences are to follow.
+func (p *PendingStart) Describe() string {
+	words := fmt.Sprintf("%s, with the contract in %s. ", p.Campaign, p.Path)
+	if p.IsSpent {
+		return words + fmt.Sprintf("Campaign %s has the same one, and its budget is spent: this one gets a budget of its own.",
+			p.Like)
+	}
+
+	return words + fmt.Sprintf("From that of campaign %s it differs:", p.Like)
+}
+
 // FindPendingStart is the campaign that StartCampaign refuses to start without a person,
 // nil where it refuses nothing for that reason.
 func FindPendingStart(ctx context.Context, co *checkout.Checkout, req StartRequest) (*PendingStart, error) {
@@ -86,7 +99,7 @@ func FindPendingStart(ctx context.Context, co *checkout.Checkout, req StartReque
 		if err == nil {
 			pending = &PendingStart{Campaign: name, Path: doc.Path, Digest: doc.Digest, Now: doc.Program,
 				Like: nearest.Name, Was: nearest.Program,
-				IsSpent: nearest.ProgramPath == doc.Path && nearest.Digest == doc.Digest}
+				IsSpent: doc.HasContractOf(nearest)}
 		}
 
 		return err

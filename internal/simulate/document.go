@@ -48,7 +48,7 @@ overlapping are settings that no constant was tuned on. Standard errors are pair
 
 An edit is kept on trial when the gain that is expected of it exceeds a bar, a share of the smallest gain that counts. A higher bar carries fewer riders and loses small gains:
 the share of kept edits that bring no gain / the true gain over that with the lowest bar (paired standard error), mixed edits, flat in the last row. The rule's own bar is .2, more
-where the effect is uncertain (.11 of its standard deviation), and up to .35 where the machine drifts. Riders that are left are dropped by ` + "`ratchet finalize`" + `.
+where the effect is uncertain (.11 of its standard deviation), and up to .3 where the machine drifts. Riders that are left are dropped by ` + "`ratchet finalize`" + `.
 
 %s
 %s## A sample that a test plays again

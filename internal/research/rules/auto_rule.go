@@ -85,7 +85,8 @@ type Adoption struct {
 }
 
 // keepShare is KeepBar's default from the second version on: keeping what is expected to
-// gain less carries more edits without a gain than it is worth.
+// gain less carries more edits without a gain than it is worth (docs/evidence.md has the
+// curve).
 const keepShare = .2
 
 // baseRule calibrates, and decides deterministic metrics.

@@ -40,44 +40,46 @@ func (a Auto) Next(st RuleState, outlook Outlook, obs []Observation) Step {
 	}
 
 	if len(st.candidateHeights(obs)) == 0 {
-		return lookAt(true)
+		return lookAt(Candidate)
 	}
 
 	belief := st.openBelief(obs)
 	now := belief.moments()
 	left, _ := a.spareRuns(st, outlook)
 	share := runsPerProposal(left, outlook)
-	worth, ofCandidate := now.bestLook()
+	worth, side := now.bestLook()
 	tooDear := worth <= lookPrice(st, share, belief.prior)
+	canRun := len(obs) < left
 
 	stoppedBy := ""
 	switch {
-	case tooDear && len(obs) < left && share >= besideRuns && a.mustLookAtHead(st, now, obs):
-		return lookAt(false)
-	case tooDear && len(obs) < left && outlook.Shorter && a.canBeSimpler(st, belief, now, obs):
-		return lookAt(true)
-	case tooDear && len(obs) < left && a.canSettle(st, belief, now, share, outlook, obs):
-		return lookAt(ofCandidate)
+	case tooDear && canRun && share >= besideRuns && a.mustLookAtHead(st, now, obs):
+		return lookAt(Incumbent)
+	case tooDear && canRun && outlook.Shorter && a.canBeSimpler(st, belief, now, obs):
+		return lookAt(Candidate)
+	case tooDear && canRun && a.canSettle(st, belief, now, share, outlook, obs):
+		return lookAt(side)
 	case tooDear:
 		stoppedBy = "price"
 	case len(obs) >= outlook.mostLooks():
 		stoppedBy = "looks"
-	case len(obs) >= left:
+	case !canRun:
 		stoppedBy = "budget"
 	default:
-		return lookAt(ofCandidate)
+		return lookAt(side)
 	}
 
 	return conclude(a.judgeBelief(st, outlook, belief, now, obs, stoppedBy), st, obs)
 }
 
 // lookAt asks for a run of the candidate, or of the head beside it.
-func lookAt(candidate bool) Step {
-	if candidate {
-		return Step{Run: &RunRequest{Side: Candidate, Role: research.Screen}}
+func lookAt(side Side) Step {
+	role := research.Screen
+	if side == Incumbent {
+		role = research.Anchor
 	}
 
-	return Step{Run: &RunRequest{Side: Incumbent, Role: research.Anchor}}
+	return Step{Run: &RunRequest{Side: side, Role: role}}
 }
 
 // canSettle says whether an edit that would be kept on trial gets another look because its
@@ -167,19 +169,21 @@ func (st RuleState) height(observation Observation) (float64, bool) {
 // proposal, or at the head, before deciding: the knowledge gradient (Frazier,
 // Powell & Dayanik 2008; over several looks as in Frazier & Powell 2010) of
 // the moment-matched belief. In units of the scale, per run.
-func (o moments) bestLook() (best float64, candidate bool) {
+func (o moments) bestLook() (best float64, side Side) {
+	side = Incumbent
+
 	for _, k := range [...]float64{1, 2, 4, 8} {
 		own := o.lookValue(o.cov+o.varEffect, o.varLevel+2*o.cov+o.varEffect, k)
 		if own > best {
-			best, candidate = own, true
+			best, side = own, Candidate
 		}
 
 		if head := o.lookValue(o.cov, o.varLevel, k); head > best {
-			best, candidate = head, false
+			best, side = head, Incumbent
 		}
 	}
 
-	return best, candidate
+	return best, side
 }
 
 // lookValue is t (phi(z) - z Phi(-z)) / k with z = |effect|/t, where t is the

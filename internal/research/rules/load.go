@@ -58,12 +58,7 @@ const (
 // size or an amount of memory, by its unit or its source; a count or a share, by
 // metric.scale; or one that is declared deterministic.
 func IsLoadProof(metric contract.Metric) bool {
-	return metric.Noise == research.Deterministic || metric.MeasuresBytes() || isCounted(metric.Scale)
-}
-
-// isCounted says whether a scale is that of items that are counted.
-func isCounted(scale string) bool {
-	return scale == research.CountScale || scale == research.ShareScale
+	return metric.Noise == research.Deterministic || metric.MeasuresBytes() || research.IsOfItems(metric.Scale)
 }
 
 // load is what is known of the load, of any state.
@@ -87,14 +82,14 @@ func (s RuleState) isLoadIndifferent(metric contract.Metric) bool {
 
 	l := s.load()
 	if l.Contrasts < leastContrasts {
-		return isCounted(s.Scale)
+		return research.IsOfItems(s.Scale)
 	}
 
 	n := float64(l.Contrasts)
 	mean := l.Sum / n
 	uncertain := contrastErrors * math.Sqrt(math.Max(0, l.Squares/n-mean*mean)/n)
 
-	if isCounted(s.Scale) && math.Abs(mean) <= uncertain {
+	if research.IsOfItems(s.Scale) && math.Abs(mean) <= uncertain {
 		return true
 	}
 
