@@ -68,15 +68,7 @@ func describeMetrics(s *history.ImportSource) string {
 	var said []string
 
 	for _, m := range metrics {
-		text := orDash(m.Name)
-		if m.Unit != "" {
-			text += " in " + m.Unit
-		}
-
-		if m.Better != "" {
-			text += ", " + string(m.Better) + " is better"
-		}
-		said = append(said, text)
+		said = append(said, m.Describe("-"))
 	}
 
 	return strings.Join(said, "; of ")

@@ -25,9 +25,10 @@ func importCommand(cli *app) *cobra.Command {
 		Use:   "import FILE|FOLDER",
 		Short: "take over the log of another program: each line verbatim, what it says as self-reported",
 		Long: "Records every line of the file, or of the files of known formats in the folder, in this checkout's\n" +
-			"campaign; before there is one, it keeps them for the next one to start. What they say is shown apart and pointed out where an idea was tried before; it is no\n" +
-			"evidence, and counts for no verdict, best value or budget. A line that was imported is not imported\n" +
-			"again, so a log that grows can be given again. Lines that can't be understood are kept and named.\n\n" +
+			"campaign; before there is one, it keeps them for the next one to start. What they say is shown apart\n" +
+			"and pointed out where an idea was tried before; it is no evidence, and counts for no verdict, best\n" +
+			"value or budget. A line that was imported is not imported again, so a log that grows can be given\n" +
+			"again. Lines that can't be understood are kept and named.\n\n" +
 			"Of a table or of JSON lines of your own it finds the columns by their names. Where it can't, it says so,\n" +
 			"and proposes --columns metric=COLUMN,status=COLUMN,note=COLUMN,better=lower: names of columns, or their\n" +
 			"numbers from 1 where rows don't fit their header; - for none.\n\n" +
@@ -126,20 +127,8 @@ func printRuns(out io.Writer, got *importer.ImportAnswer) {
 			fmt.Fprintf(out, "  … and %d more metrics: --json\n", len(got.Metrics)-i)
 			break
 		}
-
-		name := m.Name
-		if name == "" {
-			name = "no named metric"
-		}
-
-		if m.Unit != "" {
-			name += " in " + m.Unit
-		}
-
-		if m.Better != "" {
-			name += ", " + string(m.Better) + " is better"
-		}
-		fmt.Fprintf(out, "  %s: %s, %d with a value\n", name, wording.Count(m.Runs, "run"), m.Valued)
+		fmt.Fprintf(out, "  %s: %s, %d with a value\n", m.Describe("no named metric"), wording.Count(m.Runs, "run"),
+			m.Valued)
 	}
 
 	var said []string

@@ -56,13 +56,11 @@ type (
 		Told     []BrokenLine  `json:"broken_lines,omitempty"` // the first ones
 		Skipped  []SkippedFile `json:"skipped,omitempty"`
 	}
-	// MetricRuns counts the runs of one metric; Name is "" where the source does not name it.
+	// MetricRuns counts the runs of one metric; its name is "" where the source does not say it.
 	MetricRuns struct {
-		Name   string             `json:"name"`
-		Unit   string             `json:"unit,omitempty"`
-		Better research.Direction `json:"better,omitempty"`
-		Runs   int                `json:"runs"`
-		Valued int                `json:"runs_with_value"`
+		history.ImportMetric
+		Runs   int `json:"runs"`
+		Valued int `json:"runs_with_value"`
 	}
 	// StatusRuns counts the runs of one status.
 	StatusRuns struct {
@@ -369,12 +367,12 @@ func (im *importRun) addItem(format, path string, item foreign.Item) {
 
 // countRun counts a run, by its metric and by its status.
 func (a *ImportAnswer) countRun(run *history.Import) {
-	is := func(m MetricRuns) bool { return m.Name == run.Metric && m.Unit == run.Unit && m.Better == run.Better }
+	metric := history.ImportMetric{Name: run.Metric, Better: run.Better, Unit: run.Unit}
 
-	i := slices.IndexFunc(a.Metrics, is)
+	i := slices.IndexFunc(a.Metrics, func(m MetricRuns) bool { return m.ImportMetric == metric })
 	if i < 0 {
 		i = len(a.Metrics)
-		a.Metrics = append(a.Metrics, MetricRuns{Name: run.Metric, Unit: run.Unit, Better: run.Better})
+		a.Metrics = append(a.Metrics, MetricRuns{ImportMetric: metric})
 	}
 	a.Runs++
 	a.Metrics[i].Runs++

@@ -21,31 +21,8 @@ const program = "---\nname: sorting\nedit: f\nmetric: {name: ns, better: lower, 
 // open is a checkout with a campaign that has just begun.
 func open(t *testing.T) *checkout.Checkout {
 	t.Helper()
-
-	dir := t.TempDir()
-	if out, err := exec.Command("git", "init", "-q", dir).CombinedOutput(); err != nil {
-		t.Fatalf("git init: %v %s", err, out)
-	}
-
-	if err := os.WriteFile(filepath.Join(dir, "program.md"), []byte(program), 0o644); err != nil {
-		t.Fatal(err)
-	}
-
-	co, err := checkout.Open(t.Context(), checkout.Options{Dir: dir, Version: "test"})
-	if err != nil {
-		t.Fatal(err)
-	}
-
-	doc, err := contract.ParseProgram([]byte(program), "sorting")
-	if err != nil {
-		t.Fatal(err)
-	}
-
-	if _, err := co.Ledger.Append(t.Context(), history.Entry{Campaign: "sorting", Kind: history.KindCampaignStarted,
-		Body: history.CampaignStart{Program: doc.Program, Digest: doc.Program.Digest(), ProgramPath: "program.md",
-			Start: "start"}}); err != nil {
-		t.Fatal(err)
-	}
+	co := openBare(t)
+	start(t, co)
 
 	return co
 }
@@ -266,8 +243,9 @@ func TestSeveralMetrics(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	want := []importer.MetricRuns{{Name: "f1_pct", Unit: "pct", Better: research.Higher, Runs: 1, Valued: 1},
-		{Name: "resident", Unit: "bytes", Better: research.Lower, Runs: 2, Valued: 1}}
+	want := []importer.MetricRuns{
+		{history.ImportMetric{Name: "f1_pct", Unit: "pct", Better: research.Higher}, 1, 1},
+		{history.ImportMetric{Name: "resident", Unit: "bytes", Better: research.Lower}, 2, 1}}
 	if !slices.Equal(got.Metrics, want) {
 		t.Errorf("metrics %+v, want %+v", got.Metrics, want)
 	}

@@ -1,7 +1,6 @@
 package importer
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"crypto/sha256"
@@ -9,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -82,19 +82,16 @@ func readWaitingFile(file string) ([]history.Import, error) {
 	}
 	var lines []history.Import
 
-	scanner := bufio.NewScanner(bytes.NewReader(content))
-	scanner.Buffer(nil, len(content)+1)
-
-	for scanner.Scan() {
+	for decoder := json.NewDecoder(bytes.NewReader(content)); ; {
 		var imported history.Import
-		if err := json.Unmarshal(scanner.Bytes(), &imported); err != nil {
+		if err := decoder.Decode(&imported); err == io.EOF {
+			return lines, nil
+		} else if err != nil {
 			return nil, research.Errorf(research.CodeStorage, "remove it, and import its source again",
 				"%s is damaged: %w", file, err)
 		}
 		lines = append(lines, imported)
 	}
-
-	return lines, nil
 }
 
 // TakeWaiting records in the campaign what was imported before there was one, and says

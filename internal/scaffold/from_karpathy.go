@@ -15,9 +15,9 @@ import (
 )
 
 var (
-	minutes   = compileLazily(`(?i)(?:exceeds?|(?:kill|stop|abort)[^.\n]{0,40}(?:longer|more) than)\s+[*~]*(\d+)[ -]*(minutes?|min|seconds?|hours?)`)
+	timeLimit = compileLazily(`(?i)(?:exceeds?|(?:kill|stop|abort)[^.\n]{0,40}(?:longer|more) than)\s+[*~]*(\d+)[ -]*(minutes?|min|seconds?|hours?)`)
 	cacheDir  = compileLazily("`(~/\\.cache/[\\w./-]+?)/?`")
-	soft      = compileLazily(`(?i)\bVRAM\b`)
+	namesVRAM = compileLazily(`(?i)\bVRAM\b`)
 	tsvHeader = compileLazily(`(?m)^[\x60 ]*((?:\w+(?:\t|\\t| \[tab\] ))+(?:status|description))\b`)
 )
 
@@ -39,7 +39,7 @@ func readKarpathy(file, dir string) (*taken, error) {
 	read.karpathyRun(text)
 	read.karpathyMetric(text)
 
-	if m := minutes().FindStringSubmatchIndex(text); m != nil {
+	if m := timeLimit().FindStringSubmatchIndex(text); m != nil {
 		if n, err := strconv.Atoi(text[m[2]:m[3]]); err == nil && n > 0 && n < 10_000 {
 			unit := map[byte]time.Duration{'m': time.Minute, 's': time.Second, 'h': time.Hour}[text[m[4]]|0x20]
 			read.wall = time.Duration(n) * unit
@@ -71,7 +71,7 @@ func (t *taken) karpathyNotes(text string) {
 		t.addNote("results.tsv, the branches and the git commands of the text: Ratchet keeps the ledger and makes the commits; `ratchet import results.tsv` takes the old rows over")
 	}
 
-	if soft().MatchString(text) {
+	if namesVRAM().MatchString(text) {
 		t.addNote("what it says of memory: add a guard, such as guards: [{name: peak_vram_mb, max_growth: 10%%}]")
 		t.gpus = 1
 		t.addReason("gpus: it speaks of VRAM")
@@ -287,14 +287,7 @@ func (t *taken) karpathyName(text string, order []string, votes map[string]int, 
 	}
 	t.Metric.Name = best
 
-	line := 1
-	for i, l := range strings.Split(text, "\n") {
-		if containsName(l, best) {
-			line = i + 1
-			break
-		}
-	}
-	t.addReason(fmt.Sprintf("metric: %s, first named on line %d", best, line))
+	t.addReason(fmt.Sprintf("metric: %s, first named on line %d", best, lineOf(text, max(indexName(text, best), 0))))
 
 	if m := suffixUnit().FindStringSubmatch(best); m != nil {
 		t.Metric.Unit = m[1]
@@ -382,7 +375,10 @@ func identifierOnly(name string) bool {
 }
 
 // containsName says whether a text has a name as a word of its own.
-func containsName(text, name string) bool {
+func containsName(text, name string) bool { return indexName(text, name) >= 0 }
+
+// indexName is where a text has a name as a word of its own, -1 where it has not.
+func indexName(text, name string) int {
 	isLetter := func(b byte) bool {
 		return b == '_' || b >= '0' && b <= '9' || b|0x20 >= 'a' && b|0x20 <= 'z'
 	}
@@ -390,13 +386,13 @@ func containsName(text, name string) bool {
 	for from := 0; ; {
 		i := strings.Index(text[from:], name)
 		if i < 0 {
-			return false
+			return -1
 		}
 		i += from
 		end := i + len(name)
 
 		if (i == 0 || !isLetter(text[i-1])) && (end == len(text) || !isLetter(text[end])) {
-			return true
+			return i
 		}
 		from = end
 	}

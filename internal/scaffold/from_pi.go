@@ -313,9 +313,8 @@ func (t *taken) piBounds(prints string) {
 		}
 
 		if !printsMetric(prints, guard.Name) {
-			t.addNote("bound: %s %s %s is not enforced, since %s prints no %s: print METRIC %s=VALUE there, and add guards: [{name: %s, %s: %s}]",
-				guard.Name, b[2], b[3], "the measured command", guard.Name, guard.Name, guard.Name, key,
-				strings.TrimRight(b[3], "."))
+			t.addNote("bound: %s %s %s is not enforced, since the measured command prints no %s: print METRIC %s=VALUE there, and add guards: [{name: %s, %s: %s}]",
+				guard.Name, b[2], b[3], guard.Name, guard.Name, guard.Name, key, strings.TrimRight(b[3], "."))
 			continue
 		}
 		t.guards = append(t.guards, guard)
@@ -413,11 +412,7 @@ func (t *taken) piConfig(folder string, names piNames) error {
 			}
 			t.name = nameOf(i.Description)
 			t.Metric.Name, t.Metric.Better = i.Metric, research.Direction(i.Better)
-			var line struct {
-				Unit string `json:"metricUnit"`
-			}
-			_ = json.Unmarshal(i.Text, &line)
-			t.takeUnit(line.Unit)
+			t.takeUnit(i.Unit)
 		}
 
 		return nil

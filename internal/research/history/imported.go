@@ -1,6 +1,7 @@
 package history
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -167,6 +168,21 @@ type ImportMetric struct {
 	Name   string             `json:"name"`
 	Better research.Direction `json:"better,omitempty"`
 	Unit   string             `json:"unit,omitempty"`
+}
+
+// Describe is the metric with its unit and its direction, as far as they are known; unnamed
+// stands for a name that is not.
+func (m ImportMetric) Describe(unnamed string) string {
+	words := cmp.Or(m.Name, unnamed)
+	if m.Unit != "" {
+		words += " in " + m.Unit
+	}
+
+	if m.Better != "" {
+		words += ", " + string(m.Better) + " is better"
+	}
+
+	return words
 }
 
 // maxImportMetrics is how many metrics of one source are told apart.
