@@ -426,29 +426,9 @@ func (t *taken) karpathyEdit(text, from, dir string) {
 		matches := filePath().FindAllStringSubmatchIndex(line, -1)
 		for i, m := range matches {
 			name := line[m[2]:m[3]]
-			before, after := line[:m[0]], line[m[1]:]
 
-			if i > 0 {
-				before = line[matches[i-1][1]:m[0]]
-			}
-
-			if i+1 < len(matches) {
-				after = line[m[1]:matches[i+1][0]]
-			}
-
-			score := 0
-			if editsIt().MatchString(before + " " + after) {
-				score += 5
-			}
-
-			if maybeEdits().MatchString(before) || maybeEdits().MatchString(after) {
-				score++
-			}
-
-			// What follows the first path of a line is about that path.
-			left := leavesIt().MatchString(clauseBefore(before)) ||
-				i == 0 && leavesIt().MatchString(clauseAfter(line[m[1]:]))
-			if forbidden || left {
+			score := scoreEditedPath(line, matches, i)
+			if forbidden {
 				score = -10
 			}
 
@@ -464,6 +444,36 @@ func (t *taken) karpathyEdit(text, from, dir string) {
 		}
 	}
 	t.takeBestFile(order, scores, lines, from, dir)
+}
+
+// scoreEditedPath tells how likely path i of a line is one to edit, by the words between it
+// and its neighbours; below 0 it is one to leave alone.
+func scoreEditedPath(line string, paths [][]int, i int) (score int) {
+	start, end := paths[i][0], paths[i][1]
+	before, after := line[:start], line[end:]
+
+	if i > 0 {
+		before = line[paths[i-1][1]:start]
+	}
+
+	if i+1 < len(paths) {
+		after = line[end:paths[i+1][0]]
+	}
+
+	// What follows the first path of a line is about that path.
+	if leavesIt().MatchString(clauseBefore(before)) || i == 0 && leavesIt().MatchString(clauseAfter(line[end:])) {
+		return -10
+	}
+
+	if editsIt().MatchString(before + " " + after) {
+		score += 5
+	}
+
+	if maybeEdits().MatchString(before) || maybeEdits().MatchString(after) {
+		score++
+	}
+
+	return score
 }
 
 // clauseBefore is the part of a text behind its last punctuation.

@@ -68,19 +68,18 @@ func RenderBarTable(lines []BarLine) string {
 	if len(lines) == 0 {
 		return ""
 	}
-	var text strings.Builder
-	text.WriteString("| proposals/runs, noise |")
-	rule := "|---|"
+	columns := []string{"proposals/runs, noise"}
 
 	for _, point := range lines[0].Points {
 		words := fmt.Sprintf("bar %v", point.Bar)
 		if point.Bar == 0 {
 			words = "**the rule's own**"
 		}
-		fmt.Fprintf(&text, " %s |", words)
-		rule += "---|"
+		columns = append(columns, words)
 	}
-	text.WriteString("\n" + rule + "\n")
+
+	var text strings.Builder
+	text.WriteString(tableHead(columns))
 
 	for _, line := range lines {
 		fmt.Fprintf(&text, "| %s |", line.Cell)

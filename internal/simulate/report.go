@@ -103,23 +103,27 @@ func RenderGainTable(lines []Line) string {
 	if len(lines) == 0 {
 		return ""
 	}
-	var text strings.Builder
-	text.WriteString("| proposals/runs, noise | best peer: its gain, claimed/true |")
-	rule := "|---|---|"
+	columns := []string{"proposals/runs, noise", "best peer: its gain, claimed/true"}
 
 	for _, r := range lines[0].Results {
 		if !r.Peer {
-			fmt.Fprintf(&text, " %s: gain/peer (se) | claimed/true | riders | runs a proposal |", r.Rule)
-			rule += "---|---|---|---|"
+			columns = append(columns, r.Rule+": gain/peer (se)", "claimed/true", "riders", "runs a proposal")
 		}
 	}
-	text.WriteString("\n" + rule + "\n")
+
+	var text strings.Builder
+	text.WriteString(tableHead(columns))
 
 	for _, l := range lines {
 		text.WriteString(gainRow(l))
 	}
 
 	return text.String()
+}
+
+// tableHead is the first two lines of a table with these columns.
+func tableHead(columns []string) string {
+	return "| " + strings.Join(columns, " | ") + " |\n" + strings.Repeat("|---", len(columns)) + "|\n"
 }
 
 func gainRow(l Line) string {
