@@ -13,22 +13,20 @@ import (
 var goldenLedgers = flag.String("golden-ledgers", "",
 	"folder for which TestRecordGoldenLedgers records a ledger of each kind of campaign (empty: skip)")
 
-// goldenCampaigns are programs without their name, and the texts of work.txt that are
-// proposed, each kept where that is allowed. A line "gain N" makes the value better by N
-// hundredths, one with "luck" makes it random.
-func goldenCampaigns() map[string]struct {
-	program string
+// goldenCampaign is a campaign that is recorded.
+type goldenCampaign struct {
+	program string // without its name
 	print   string // of the benchmark: awk's words that print the value v from 0 to 100, seeded
-	edits   []string
-} {
+	// The texts of work.txt that are proposed, each kept where that is allowed. A line
+	// "gain N" makes the value better by N hundredths, one with "luck" makes it random.
+	edits []string
+}
+
+func goldenCampaigns() map[string]goldenCampaign {
 	// A normal number, near enough.
 	const noise = "(rand() + rand() + rand() + rand() - 2) * 1.7"
-	type campaign = struct {
-		program, print string
-		edits          []string
-	}
 
-	return map[string]campaign{
+	return map[string]goldenCampaign{
 		"auto": {"metric: {name: ms, better: lower, unit: ms}\ncampaign: {experiments: 5, hours: 1}",
 			`printf "METRIC ms=%.4f\n", v * (1 + .02 * ` + noise + `)`,
 			[]string{"gain 20", "gain 20\nremark", "gain 10", "gain 20\ngain 3", "gain 20\ngain 3\ngain 4"}},

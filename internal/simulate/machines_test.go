@@ -56,26 +56,13 @@ func TestSlowRunsAreNoLosses(t *testing.T) {
 	}
 }
 
-func modelNamed(t *testing.T, name string) simulate.NoiseModel {
-	t.Helper()
-
-	for _, model := range simulate.MachineModels() {
-		if model.Name == name {
-			return model
-		}
-	}
-	t.Fatalf("no model %q", name)
-
-	return simulate.NoiseModel{}
-}
-
 // On a coarse clock most runs are equal and the others lie whole ticks apart. Large gains
 // are proven all the same; a rule that takes equal runs for runs without noise proves none
 // of these.
 func TestCoarseClockProvesLargeGains(t *testing.T) {
 	t.Parallel()
 	cell, _ := simulate.FindCell("100/300, lognormal 2%")
-	cell.Noise = modelNamed(t, "clock of 4 % ticks")
+	cell.Noise = noiseNamed(t, "clock of 4 % ticks")
 
 	for _, night := range []int{9, 10, 11} {
 		if gain := simulate.PlayNight(ruleNamed(t, "auto"), cell, 7, night).Gain; gain < .2 {
@@ -95,7 +82,7 @@ func TestWarmUpIsNoGain(t *testing.T) {
 	t.Parallel()
 	study := simulate.MachineStudy{Seed: 7, NullNights: size(8, 4)}
 
-	machines := study.PlayModels(t.Context(), []simulate.NoiseModel{modelNamed(t, "warm-up of 20 %")})
+	machines := study.PlayModels(t.Context(), []simulate.NoiseModel{noiseNamed(t, "warm-up of 20 %")})
 	if kept := machines[0].Null.Kept; kept > .26 {
 		t.Errorf("%.3f of the useless edits are kept", kept)
 	}
@@ -108,7 +95,7 @@ func TestToldWidth(t *testing.T) {
 	study := simulate.MachineStudy{Seed: 8, Nights: 3}
 
 	machines := study.PlayModels(t.Context(),
-		[]simulate.NoiseModel{modelNamed(t, "two speeds, 15 % of runs 1.5 ×"), modelNamed(t, "warm-up of 20 %")})
+		[]simulate.NoiseModel{noiseNamed(t, "two speeds, 15 % of runs 1.5 ×"), noiseNamed(t, "warm-up of 20 %")})
 	if ratio := machines[0].Mixed.WidthOverTold; ratio < .9 || ratio > 1.5 {
 		t.Errorf("two speeds: the width is %.2f times that of a rule that is told the noise", ratio)
 	}
@@ -129,7 +116,7 @@ func TestNullNightsAlone(t *testing.T) {
 	t.Parallel()
 	study := simulate.MachineStudy{Seed: 8, NullNights: 5}
 
-	machines := study.PlayModels(t.Context(), []simulate.NoiseModel{modelNamed(t, "slow blocks, 1.5 ×")})
+	machines := study.PlayModels(t.Context(), []simulate.NoiseModel{noiseNamed(t, "slow blocks, 1.5 ×")})
 	null := machines[0].Null
 
 	if null.Nights != 5 || machines[0].Mixed != nil || null.FalseCertificates == 0 && math.Abs(null.Limit-.4507) > .001 {

@@ -2,6 +2,7 @@ package simulate_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -18,7 +19,7 @@ func nullNoises() []simulate.NoiseModel {
 func noiseNamed(t *testing.T, name string) simulate.NoiseModel {
 	t.Helper()
 
-	for _, n := range simulate.NoiseModels() {
+	for _, n := range slices.Concat(simulate.NoiseModels(), simulate.MachineModels()) {
 		if n.Name == name {
 			return n
 		}
