@@ -47,8 +47,8 @@ func TestField(t *testing.T) {
 	left := 2 * len(chosen)
 	var trials []simulate.FieldTrial
 
-	for i, b := range chosen {
-		for k, condition := range []string{quietly, loaded} {
+	for k, condition := range []string{quietly, loaded} { // quiet ones first: a machine is rarely left alone for long
+		for i, b := range chosen {
 			// Every campaign has an equal share of the time that is left.
 			deadline := time.Now().Add(time.Until(end) / time.Duration(left))
 			left--

@@ -47,6 +47,16 @@ func (co *Checkout) ReadProgram(path string) (*ProgramDocument, error) {
 	return &ProgramDocument{Document: *doc, Path: rel, Digest: doc.Program.Digest()}, nil
 }
 
+// NewProgramDocument is a program that lies at path, or will.
+func NewProgramDocument(co *Checkout, path string, doc *contract.Document) (*ProgramDocument, error) {
+	rel, err := programPath(co, path)
+	if err != nil {
+		return nil, err
+	}
+
+	return &ProgramDocument{Document: *doc, Path: rel, Digest: doc.Program.Digest()}, nil
+}
+
 // programPath is the path of the wanted program relative to the repository's root,
 // slash-separated. CodeProgram where it lies outside.
 func programPath(co *Checkout, path string) (string, error) {

@@ -10,66 +10,95 @@ import (
 )
 
 var (
-	cargoName    = compileLazily(`(?ms)^\[package\].*?^name *= *"([^"]+)"`)
-	criterionRun = compileLazily(`bench_function\(\s*"([^"]+)"`)
+	cargoName      = compileLazily(`(?ms)^\[package\].*?^name *= *"([^"]+)"`)
+	criterionRun   = compileLazily(`(\w+)\.bench_(?:function|with_input)\(\s*"([^"]+)"`)
+	criterionGroup = compileLazily(`let +(?:mut +)?(\w+) *= *\w+\.benchmark_group\(\s*"([^"]+)"`)
 )
 
-// detectCargo proposes the first criterion benchmark, else the program, else
-// the CPU time of the tests.
-func detectCargo(folder *tree) *Proposal {
+// detectCargo proposes criterion's benchmarks, the program, and the CPU time of the tests.
+func detectCargo(folder *tree) (found []*Proposal) {
 	if !folder.hasFile("Cargo.toml") {
 		return nil
 	}
-	proposal := &Proposal{Check: "cargo test --quiet"}
-	proposal.addReason("Cargo.toml: a Rust crate")
+	base := Proposal{Check: "cargo test --quiet"}
 
 	if folder.hasFile("Cargo.lock") {
-		proposal.Setup = "cargo fetch --locked"
-	}
-
-	if sources := folder.listFolder("src", ".rs"); len(sources) == 1 {
-		proposal.Edit = sources
-	} else if folder.hasFile("src/lib.rs") && len(sources) == 2 && folder.hasFile("src/main.rs") {
-		proposal.Edit = []string{"src/lib.rs"}
+		base.Setup = "cargo fetch --locked"
 	}
 
 	manifest := folder.readStart("Cargo.toml")
-	switch name := cargoName().FindStringSubmatch(manifest); {
-	case strings.Contains(manifest, "criterion") && cargoBench(folder, proposal):
-	case name != nil && folder.hasFile("src/main.rs"):
-		proposal.addReason("src/main.rs: a program; no criterion benchmark")
-
-		proposal.Build, proposal.Run, proposal.Metric = "cargo build --release", "./target/release/"+name[1],
-			cpuSeconds()
-		if m, ok := findPrintedMetric(folder.readStart("src/main.rs")); ok {
-			proposal.Metric = m
+	for _, file := range folder.files {
+		if path.Ext(file) == ".rs" && strings.Contains(manifest, "criterion") && path.Dir(file) == "benches" {
+			found = append(found, criterionBenches(folder, base, file)...)
 		}
-	default:
-		proposal.addReason("no benchmark and no program: the CPU time of the tests")
-		proposal.Build, proposal.Run, proposal.Metric, proposal.Check = "cargo test --release --no-run",
-			"cargo test --release --quiet", cpuSeconds(), ""
 	}
 
-	return proposal
+	name := cargoName().FindStringSubmatch(manifest)
+	if name != nil && folder.hasFile("src/main.rs") {
+		program := base
+		program.kind, program.Use, program.What = ofProgram, "program", "the program src/main.rs"
+		program.addReason("src/main.rs: a program")
+		program.Build, program.Run = "cargo build --release", "./target/release/"+name[1]
+		program.setPrinted(folder, "src/main.rs")
+		program.setExercised(folder, "src/main.rs", folder.readStart("src/main.rs"))
+		program.setCrateEdit(folder)
+		found = append(found, &program)
+	}
+
+	tests := base
+	tests.kind, tests.Use, tests.What = ofTests, "tests", "CPU time of the tests"
+	tests.Build, tests.Run, tests.Metric, tests.Check = "cargo test --release --no-run",
+		"cargo test --release --quiet", cpuSeconds(), ""
+	tests.Tests = base.Check
+	tests.setCrateEdit(folder)
+
+	return append(found, &tests)
 }
 
-// cargoBench reads criterion's result from the file where it puts it.
-func cargoBench(t *tree, proposal *Proposal) bool {
-	for _, file := range t.listFolder("benches", ".rs") {
-		m := criterionRun().FindStringSubmatch(t.readStart(file))
-		if m == nil || strings.ContainsAny(m[1], "/ #?") { // such names are changed on the way to a folder's
-			continue
-		}
-		bench := strings.TrimSuffix(path.Base(file), ".rs")
-		proposal.addReason(fmt.Sprintf("%s: criterion's %q", file, m[1]))
-		proposal.Build = fmt.Sprintf("cargo bench --bench %s --no-run", bench)
-		proposal.Run = fmt.Sprintf("cargo bench --bench %s", bench)
-		proposal.Metric = contract.Metric{Name: "ns_per_iter", Better: research.Lower, Unit: "ns",
-			Noise: research.Noisy, From: contract.Source{Kind: "file",
-				Path: "target/criterion/" + m[1] + "/new/estimates.json", Expr: "/mean/point_estimate"}}
-
-		return true
+// setCrateEdit takes the crate's only source, or its library where it has a program too.
+func (p *Proposal) setCrateEdit(folder *tree) {
+	if len(p.Edit) > 0 {
+		return
 	}
 
-	return false
+	if sources := folder.listFolder("src", ".rs"); len(sources) == 1 {
+		p.Edit = sources
+	} else if folder.hasFile("src/lib.rs") && len(sources) == 2 && folder.hasFile("src/main.rs") {
+		p.Edit = []string{"src/lib.rs"}
+	}
+}
+
+// criterionBenches proposes the benchmarks of a file. Criterion puts a result into a file
+// below the folder of the benchmark's group and name.
+func criterionBenches(folder *tree, base Proposal, file string) (found []*Proposal) {
+	text := folder.readStart(file)
+	groups := map[string]string{}
+
+	for _, m := range criterionGroup().FindAllStringSubmatch(text, -1) {
+		groups[m[1]] = m[2] + "/"
+	}
+
+	for _, at := range criterionRun().FindAllStringSubmatchIndex(text, -1) {
+		name := groups[text[at[2]:at[3]]] + text[at[4]:at[5]]
+		if strings.ContainsAny(name, " #?") { // such names are changed on the way to a folder's
+			continue
+		}
+		target := strings.TrimSuffix(path.Base(file), ".rs")
+		proposal := base
+		proposal.kind, proposal.Use, proposal.What = ofBenchmark, name, "time of "+name+" (criterion)"
+		proposal.measured = file
+		proposal.addReasonf("%s: criterion's %q", file, name)
+		proposal.Build = fmt.Sprintf("cargo bench --bench %s --no-run", target)
+		proposal.Run = fmt.Sprintf("cargo bench --bench %s -- '^%s$'", target, name)
+		proposal.Metric = contract.Metric{Name: "ns_per_iter", Better: research.Lower, Unit: "ns",
+			Noise: research.Noisy, From: contract.Source{Kind: "file",
+				Path: "target/criterion/" + name + "/new/estimates.json", Expr: "/mean/point_estimate"}}
+
+		body, _, _ := strings.Cut(text[at[1]:], "bench_function(")
+		proposal.setExercised(folder, file, body)
+		proposal.setCrateEdit(folder)
+		found = append(found, &proposal)
+	}
+
+	return found
 }

@@ -21,34 +21,60 @@ var (
 	goMain      = compileLazily(`(?m)^package main$`)
 )
 
-// detectGo proposes the module's first benchmark, else its program, else the
-// CPU time of its tests.
-func detectGo(folder *tree) *Proposal {
-	if !folder.hasFile("go.mod") {
+// detectGo proposes each of the module's benchmarks, its program, and the CPU time of
+// its tests.
+func detectGo(folder *tree) (found []*Proposal) {
+	if !folder.hasFile("go.mod") && (folder.dir != "." || !folder.isBelow("go.mod") ||
+		len(folder.listFolder(".", ".go")) == 0) {
 		return nil
 	}
-	proposal := &Proposal{}
-	proposal.addReason("go.mod: a Go module")
+	module := &tree{fsys: folder.fsys, dir: folder.dir, files: withoutModulesBelow(folder.files)}
+	base := Proposal{}
 
 	if goRequire().MatchString(folder.readStart("go.mod")) && !folder.exists("vendor/modules.txt") {
-		proposal.Setup = "go mod download" // builds have no network, and the module cache may lack something
+		base.Setup = "go mod download" // builds have no network, and the module cache may lack something
 	}
 
-	if hasGoTests(folder) {
-		proposal.Check = "go test ./..."
+	if hasGoTests(module) {
+		base.Check = "go test ./..."
 	}
 
-	switch {
-	case goBench(folder, proposal):
-	case goProgram(folder, proposal):
-	case proposal.Check != "":
-		proposal.Build = "go test -run '^$' ./..." // compiles, so that the run doesn't
-		proposal.Run, proposal.Metric, proposal.Check, proposal.Tests = "go test -count=1 ./...", cpuSeconds(), "",
-			proposal.Check
-		proposal.addReason("no benchmark and no program: the CPU time of the tests")
+	cases := goCases(module)
+	slices.SortStableFunc(cases, func(a, b goCase) int { return compareBools(a.hasParts, b.hasParts) })
+
+	for _, benchmark := range cases {
+		found = append(found, goBench(module, base, benchmark))
+	}
+	found = append(found, goPackages(module, base, cases)...)
+
+	if program := goProgram(module, base); program != nil {
+		found = append(found, program)
 	}
 
-	return proposal
+	if base.Check != "" {
+		tests := base
+		tests.kind, tests.Use, tests.What = ofTests, "tests", "CPU time of the tests"
+		tests.Build = "go test -run '^$' ./..." // compiles, so that the run doesn't
+		tests.Run, tests.Metric, tests.Check, tests.Tests = "go test -count=1 ./...", cpuSeconds(), "", base.Check
+		found = append(found, &tests)
+	}
+
+	return found
+}
+
+// withoutModulesBelow leaves out the files of the modules below this one.
+func withoutModulesBelow(files []string) []string {
+	var below []string
+
+	for _, name := range files {
+		if path.Base(name) == "go.mod" && path.Dir(name) != "." {
+			below = append(below, path.Dir(name)+"/")
+		}
+	}
+
+	return slices.DeleteFunc(slices.Clone(files), func(name string) bool {
+		return slices.ContainsFunc(below, func(dir string) bool { return strings.HasPrefix(name, dir) })
+	})
 }
 
 func hasGoTests(t *tree) bool {
@@ -61,116 +87,161 @@ func hasGoTests(t *tree) bool {
 	return false
 }
 
-// goCase is one benchmark: parts says that it has sub-benchmarks.
+// goCase is one benchmark: hasParts says that it has sub-benchmarks, isParallel that it
+// runs on several processors.
 type goCase struct {
-	file, name string
-	parts      bool
-	edit       []string
-}
-
-// goBench proposes the first benchmark whose file to edit is clear and that
-// prints one number; else one whose parts' numbers are joined; else the first.
-func goBench(t *tree, proposal *Proposal) bool {
-	cases := goCases(t)
-	if len(cases) == 0 {
-		return false
-	}
-
-	best := cases[0]
-	for _, c := range cases {
-		if rankCase(c) > rankCase(best) {
-			best = c
-		}
-	}
-
-	found := fmt.Sprintf("%s: %s", best.file, best.name)
-	if len(cases) > 1 {
-		found += fmt.Sprintf(" (of %d benchmarks; --run and --metric choose another number)", len(cases))
-	}
-	proposal.addReason(found)
-	proposal.Edit = best.edit
-	goBenchCommands(proposal, path.Dir(best.file), best)
-
-	return true
-}
-
-func rankCase(c goCase) int {
-	n := 0
-	if len(c.edit) > 0 {
-		n += 2
-	}
-
-	if !c.parts {
-		n++
-	}
-
-	return n
+	file, name, body     string
+	hasParts, isParallel bool
 }
 
 func goCases(folder *tree) []goCase {
 	var cases []goCase
 
 	for _, file := range folder.files {
-		if !strings.HasSuffix(file, "_test.go") {
+		text := ""
+		if strings.HasSuffix(file, "_test.go") {
+			text = folder.readStart(file)
+		}
+
+		if text == "" || !goBuilt(strings.TrimSuffix(file, "_test.go")+".go", text) {
 			continue
 		}
 
-		text := folder.readStart(file)
 		for _, at := range goBenchmark().FindAllStringSubmatchIndex(text, -1) {
 			body, _, _ := strings.Cut(text[at[1]:], "\nfunc ")
-			name := text[at[2]:at[3]]
-			cases = append(cases, goCase{file: file, name: name, parts: strings.Contains(body, "b.Run("),
-				edit: goEdit(folder, file, name)})
+			cases = append(cases, goCase{file: file, name: text[at[2]:at[3]], body: body,
+				hasParts: strings.Contains(body, "b.Run("), isParallel: strings.Contains(body, ".RunParallel(")})
 		}
 	}
 
 	return cases
 }
 
-// joinParts prints the geometric mean over a benchmark's parts, and fails
-// unless all of them ran: the benchmark's last line is PASS only then.
-const joinParts = ` | awk '{print} /^PASS$/{ok=1} / ns\/op/{s+=log($3);n++} END{if(!ok||!n)exit 1; printf "METRIC ns_per_op=%.6g\n",exp(s/n)}'`
+// goBench proposes one benchmark.
+func goBench(folder *tree, base Proposal, c goCase) *Proposal {
+	proposal := base
+	proposal.kind, proposal.Use, proposal.What = ofBenchmark, c.name, "ns/op of "+c.name
+	proposal.measured = c.file
+	proposal.addReasonf("%s: %s", c.file, strings.Replace(c.name, ".*", "its benchmarks", 1))
+	proposal.setGoEdit(folder, c)
 
-func goBenchCommands(proposal *Proposal, dir string, c goCase) {
-	command := fmt.Sprintf("./bench.test -test.run '^$' -test.bench '^%s$'", c.name)
+	dir := path.Dir(c.file)
+	run := "./bench.test"
+	proposal.Build = "go test -c -o bench.test ."
 
-	proposal.Metric = contract.Metric{Name: "ns_per_op", Better: research.Lower, Unit: "ns", Noise: research.Noisy,
-		From: contract.Source{Kind: "regex", Expr: fmt.Sprintf(`^%s(?:-\d+)?\s+\d+\s+([0-9.]+) ns/op`, c.name)}}
-	if c.parts {
-		command += " -test.benchtime 200ms" + joinParts
-		proposal.Metric.From = contract.Source{Kind: "output"}
-		proposal.addReason("it has sub-benchmarks: the geometric mean of their ns/op")
-	}
-
-	proposal.Build, proposal.Run = "go test -c -o bench.test .", command
 	if dir != "." {
 		proposal.Build = fmt.Sprintf("go test -c -o %s/bench.test ./%s", dir, dir)
-		proposal.Run = fmt.Sprintf("cd %s && %s", dir, command)
+		run = fmt.Sprintf("cd %s && ./bench.test", dir)
 	}
+	run += fmt.Sprintf(" -test.run '^$' -test.bench '^%s$' -test.benchmem", c.name)
+
+	if !c.isParallel {
+		run += " -test.cpu 1"
+	}
+
+	proposal.Metric = contract.Metric{Name: "ns_per_op", Better: research.Lower, Unit: "ns", Noise: research.Noisy}
+
+	if c.hasParts {
+		proposal.Metric.From = contract.Source{Kind: "output"}
+		proposal.Run = run + " -test.benchtime 200ms" + joinParts
+		proposal.Guards = memoryGuards(contract.Source{}, contract.Source{})
+		proposal.addReason("it has sub-benchmarks: the geometric mean of their ns/op, the sums of B/op and allocs/op")
+
+		return &proposal
+	}
+	column := func(unit string) contract.Source {
+		return contract.Source{Kind: "regex", Expr: fmt.Sprintf(`^%s(?:-\d+)?\s.*?\s([0-9.]+) %s`, c.name, unit)}
+	}
+	proposal.Metric.From = column("ns/op")
+	proposal.Run = run + " -test.benchtime 1s"
+	proposal.Guards = memoryGuards(column("B/op"), column("allocs/op"))
+
+	return &proposal
 }
 
-// goEdit finds the file that a benchmark is of: the one of the same name, the
-// only one of the package, or the one that declares what is benchmarked.
-func goEdit(folder *tree, test, benchmark string) []string {
-	if same := strings.TrimSuffix(test, "_test.go") + ".go"; folder.hasFile(same) {
-		return []string{same}
+// goPackages proposes all benchmarks of each package that has several.
+func goPackages(folder *tree, base Proposal, cases []goCase) (found []*Proposal) {
+	bodies := map[string][]goCase{}
+	var dirs []string
+
+	for _, c := range cases {
+		dir := path.Dir(c.file)
+		if bodies[dir] == nil {
+			dirs = append(dirs, dir)
+		}
+		bodies[dir] = append(bodies[dir], c)
 	}
 
-	sources := goSources(folder, path.Dir(test))
-	if len(sources) == 1 {
-		return sources
+	for _, dir := range dirs {
+		all := bodies[dir]
+		if len(all) < 2 {
+			continue
+		}
+		joined := goCase{file: all[0].file, name: ".*", hasParts: true}
+
+		for _, c := range all {
+			joined.body += c.body
+			joined.isParallel = joined.isParallel || c.isParallel
+		}
+		proposal := goBench(folder, base, joined)
+		proposal.Use = "all:" + dir
+		proposal.What = fmt.Sprintf("ns/op of all %d benchmarks in %s, their geometric mean", len(all), dir)
+		found = append(found, proposal)
 	}
 
-	for _, declared := range declarations(strings.TrimPrefix(benchmark, "Benchmark")) {
-		for _, file := range sources {
+	return found
+}
+
+// memoryGuards are a benchmark's bytes and allocations, which may grow by a tenth.
+func memoryGuards(bytes, allocations contract.Source) []contract.Guard {
+	tenth := &contract.Amount{Value: .1, Relative: true}
+
+	return []contract.Guard{{Name: "bytes_per_op", From: bytes, MaxGrowth: tenth},
+		{Name: "allocs_per_op", From: allocations, MaxGrowth: tenth}}
+}
+
+// joinParts prints the geometric mean over a benchmark's parts with their bytes and
+// allocations, and fails unless all of them ran: the benchmark's last line is PASS only then.
+const joinParts = ` | awk '{print} /^PASS$/{ok=1} / ns\/op/{for(i=2;i<=NF;i++){if($i=="ns/op")s+=log($(i-1));if($i=="B/op")b+=$(i-1);if($i=="allocs/op")a+=$(i-1)};n++}` +
+	` END{if(!ok||!n)exit 1; printf "METRIC ns_per_op=%.6g\nMETRIC bytes_per_op=%d\nMETRIC allocs_per_op=%d\n",exp(s/n),b,a}'`
+
+// setGoEdit takes the file that a benchmark is of: one that declares what it is named
+// after, else the one of which it uses most.
+func (p *Proposal) setGoEdit(folder *tree, c goCase) {
+	for _, declared := range declarations(strings.TrimPrefix(c.name, "Benchmark")) {
+		for _, file := range goSources(folder, path.Dir(c.file)) {
 			text := folder.readStart(file)
 			if m := declared.FindStringIndex(text); m != nil && goBuilt(file, text) {
-				return goBody(folder, file, text[m[0]:])
+				p.Edit = goBody(folder, file, text[m[0]:])
+				p.addReasonf("%s: declares what %s is named after", file, c.name)
+
+				return
 			}
 		}
 	}
 
-	return nil
+	p.setExercised(folder, c.file, c.body)
+
+	if len(p.Edit) > 0 {
+		p.Edit = goBodyOf(folder, p.Edit[0], c.body)
+	}
+}
+
+// goBodyOf is file, or the assembly file of this machine that has the body of the
+// function of it that text uses first.
+func goBodyOf(folder *tree, file, text string) []string {
+	source := folder.readStart(file)
+
+	for _, name := range nameExpr().FindAllString(text, -1) {
+		at := strings.Index(source, "\nfunc "+name+"(")
+		if at < 0 {
+			continue
+		}
+
+		return goBody(folder, file, source[at+1:])
+	}
+
+	return []string{file}
 }
 
 // goBody is the file in which the function that text begins with has its body:
@@ -249,26 +320,29 @@ func goSources(folder *tree, dir string) []string {
 	return found
 }
 
-func goProgram(folder *tree, proposal *Proposal) bool {
+// goProgram proposes the module's command, nil without one.
+func goProgram(folder *tree, base Proposal) *Proposal {
 	sources := goSources(folder, ".")
 	for _, file := range sources {
-		if !goMain().MatchString(folder.readStart(file)) {
+		text := folder.readStart(file)
+		if !goMain().MatchString(text) {
 			continue
 		}
-		proposal.addReason(file + ": a program; no benchmark")
+		proposal := base
+		proposal.kind, proposal.Use, proposal.What = ofProgram, "program", "the program "+file
+		proposal.addReasonf("%s: a program", file)
 
-		proposal.Build, proposal.Run, proposal.Metric = "go build -buildvcs=false -o bench.bin .", "./bench.bin",
-			cpuSeconds()
-		if m, ok := findPrintedMetric(folder.readStart(file)); ok {
-			proposal.Metric = m
-		}
+		proposal.Build, proposal.Run = "go build -buildvcs=false -o bench.bin .", "./bench.bin"
+		proposal.setPrinted(folder, file)
 
 		if len(sources) == 1 {
 			proposal.Edit = sources
+		} else {
+			proposal.setExercised(folder, file, text)
 		}
 
-		return true
+		return &proposal
 	}
 
-	return false
+	return nil
 }

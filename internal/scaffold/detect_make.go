@@ -2,13 +2,14 @@ package scaffold
 
 import (
 	"slices"
+	"strings"
 )
 
 var makeTarget = compileLazily(`(?m)^([A-Za-z][\w.-]*)[ \t]*:(?:[^=]|$)`)
 
-// detectMake proposes the Makefile's bench target, with its
-// test target as the check; without one, the CPU time of the tests.
-func detectMake(folder *tree) *Proposal {
+// detectMake proposes the Makefile's targets that are named as benchmarks, with its test
+// target as the check, and the CPU time of the tests.
+func detectMake(folder *tree) (found []*Proposal) {
 	file := folder.firstExisting("Makefile", "makefile", "GNUmakefile")
 	if file == "" {
 		return nil
@@ -17,42 +18,102 @@ func detectMake(folder *tree) *Proposal {
 
 	var targets []string
 	for _, m := range makeTarget().FindAllStringSubmatch(text, -1) {
-		targets = append(targets, m[1])
+		if !slices.Contains(targets, m[1]) {
+			targets = append(targets, m[1])
+		}
 	}
-	proposal := &Proposal{}
-	proposal.addReason(file + ": make")
+	var base Proposal
+	base.addReasonf("%s: make", file)
 
 	for _, check := range []string{"check", "test"} {
 		if slices.Contains(targets, check) {
-			proposal.Check = "make --silent " + check
+			base.Check = "make --silent " + check
 		}
 	}
 
-	for _, bench := range []string{"bench", "benchmark", "perf"} {
-		if !slices.Contains(targets, bench) {
+	for _, target := range targets {
+		if !benchTarget().MatchString(target) || strings.Contains(target, ".") {
 			continue
 		}
-		proposal.addReason(`the target "` + bench + `"`)
-
-		proposal.Run, proposal.Metric = "make --silent "+bench, cpuSeconds()
-		if m, ok := findPrintedMetric(text); ok {
-			proposal.Metric = m
-		}
+		proposal := base
+		proposal.kind, proposal.Use, proposal.What = ofBenchScript, target, `the target "`+target+`"`
+		proposal.addReasonf(`the target "%s"`, target)
+		proposal.Run = "make --silent " + target
 
 		if slices.Contains(targets, "build") {
 			proposal.Build = "make --silent build"
 		}
-
-		return proposal
+		proposal.measureMake(folder, text, target)
+		found = append(found, &proposal)
 	}
 
-	if proposal.Check != "" {
-		proposal.Run, proposal.Metric, proposal.Check, proposal.Tests = proposal.Check, cpuSeconds(), "", proposal.Check
+	if base.Check != "" {
+		tests := base
+		tests.kind, tests.Use, tests.What = ofTests, "tests", "CPU time of the tests"
+		tests.Run, tests.Metric, tests.Check, tests.Tests = base.Check, cpuSeconds(), "", base.Check
+
 		if slices.Contains(targets, "all") {
-			proposal.Build = "make --silent all"
+			tests.Build = "make --silent all"
 		}
-		proposal.addReason("no benchmark target: the CPU time of the tests")
+		found = append(found, &tests)
 	}
 
-	return proposal
+	return found
+}
+
+var (
+	benchTarget = compileLazily(`(^|[-_])(bench(mark)?s?|perf)($|[-_])`)
+	sourceName  = compileLazily(`[\w./-]+\.(?:cc|cpp|cxx|c|py|js|mjs|rs|sh)\b|[\w./-]*bench[\w./-]*`)
+)
+
+// measureMake finds the source of a target's benchmark, what it prints, and which file
+// it is of.
+func (p *Proposal) measureMake(folder *tree, text, target string) {
+	p.setUsage()
+
+	if metric, ok := findPrintedMetric(text); ok {
+		p.Metric, p.unsure, p.kind = metric, false, ofPrintedNumber
+	}
+
+	for _, name := range sourceName().FindAllString(makeRule(text, target), -1) {
+		file := folder.firstExisting(name, name+".c", name+".cc", name+".cpp", "src/"+name+".c", "bench/"+name+".c",
+			"bench/"+name+".cc", "benchmarks/"+name+".c", "test/"+name+".c", "tests/"+name+".c")
+		if file == "" || languageOf(file) == "" {
+			continue
+		}
+
+		source := folder.readStart(file)
+		if metric, ok := findPrintedMetric(source); ok && p.unsure {
+			p.Metric, p.unsure, p.kind = metric, false, ofPrintedNumber
+			p.addReasonf("%s: prints %s", file, metric.Name)
+		}
+		p.setExercised(folder, file, source)
+
+		return
+	}
+}
+
+// makeRule is the rule of a target, with the rules of what it needs.
+func makeRule(text, target string) string {
+	var rule strings.Builder
+	wanted, isIn := []string{target}, false
+
+	for line := range strings.Lines(text) {
+		name, needs, ok := strings.Cut(line, ":")
+
+		switch {
+		case strings.HasPrefix(line, "\t"):
+		case ok && slices.Contains(wanted, strings.TrimSpace(name)):
+			isIn = true
+			wanted = append(wanted, strings.Fields(needs)...)
+		default:
+			isIn = false
+		}
+
+		if isIn {
+			rule.WriteString(line)
+		}
+	}
+
+	return rule.String()
 }

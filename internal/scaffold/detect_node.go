@@ -2,9 +2,12 @@ package scaffold
 
 import (
 	"encoding/json"
+	"maps"
 	"path"
+	"slices"
 	"strings"
 
+	"ratchet/internal/research"
 	"ratchet/internal/research/contract"
 )
 
@@ -27,64 +30,177 @@ var packageManagers = []struct{ lock, install, script string }{
 
 var (
 	nodeScript = compileLazily(`\b(?:node|tsx|bun|deno run)\b(?: -\S+)* +(\S+\.[cm]?[jt]s)\b`)
-	jsImport   = compileLazily(`(?:from|import|require\()\s*["'](\.{1,2}/[^"']+)["']`)
+	jsImport   = compileLazily(`(?:from|import|import\(|require\()\s*["'](\.{1,2}(?:/[^"']*)?)["']`)
 )
 
-// jsBenches are the usual names of a benchmark, where no script says so.
-var jsBenches = []string{"bench.js", "bench.mjs", "benchmark.js", "benchmark.mjs", "bench/index.js",
-	"benchmark/index.js", "benchmarks/index.js", "perf/index.js"}
+// jsBenches match the files that are a benchmark, where no script says so.
+var jsBenches = compileLazily(`(^|/)(bench(mark)?s?|perf)(/index)?\.[cm]?[jt]s$|(^|/)(bench(mark)?s?|perf)/[^/]+\.[cm]?js$`)
 
-// detectJS proposes the bench script, else build, else test, of package.json.
-func detectJS(folder *tree) *Proposal {
+// benchLibraries measure for a fixed time, so that CPU time says nothing of them.
+var benchLibraries = []string{"benchmark", "tinybench", "mitata", "benny", "cronometro", "autocannon", "vitest"}
+
+// detectJS proposes the benchmarks of package.json's scripts, benchmarks that no script
+// runs, the build and the tests.
+func detectJS(folder *tree) (found []*Proposal) {
 	var pkg packageJSON
 	if !folder.hasFile("package.json") || json.Unmarshal([]byte(folder.readStart("package.json")), &pkg) != nil {
 		return nil
 	}
-	proposal := &Proposal{}
-	proposal.addReason("package.json: a JavaScript package")
 
-	script := jsInstall(folder, proposal, &pkg)
+	var base Proposal
+	script := base.setJSInstall(folder, &pkg)
+
 	if test := pkg.Scripts["test"]; test != "" && !strings.Contains(test, "no test specified") {
-		proposal.Check = script + "test"
+		base.Check = script + "test"
 	}
+	var run []string // files that a script runs
 
-	for _, name := range []string{"bench", "benchmark", "perf", "build", "test"} {
-		if pkg.Scripts[name] == "" || name == "test" && proposal.Check == "" {
+	for _, name := range slices.Sorted(maps.Keys(pkg.Scripts)) {
+		command := pkg.Scripts[name]
+		if !isBenchScript(name) {
 			continue
 		}
-		proposal.addReason(`the script "` + name + `"`)
+		proposal := base
+		proposal.kind, proposal.Use, proposal.What = ofBenchScript, name, `the script "`+name+`"`
+		proposal.addReasonf(`the script "%s"`, name)
+		proposal.Run = script + name
 
-		proposal.Run, proposal.Metric = script+name, cpuSeconds()
-		if name == "test" {
-			proposal.Check, proposal.Tests = "", proposal.Check
-			if bench := folder.firstExisting(jsBenches...); bench != "" {
-				proposal.addReason(bench +
-					": no script runs it; let it print METRIC NAME=value, then `ratchet init --force --run 'node " +
-					bench + "' --metric NAME`")
-			}
+		if m := nodeScript().FindStringSubmatch(command); m != nil {
+			proposal.measured = path.Clean(m[1])
+			run = append(run, proposal.measured)
 		}
-		jsFiles(folder, proposal, &pkg, pkg.Scripts[name])
-
-		if lib := timedBy(&pkg); lib != "" && strings.HasPrefix(name, "bench") && proposal.Metric.From.Kind == "cpu" {
-			proposal.Metric = contract.Metric{}
-			proposal.addReason(`"` + lib +
-				`" measures for a fixed time, so CPU time says nothing: let the script print METRIC name=value`)
-		}
-
-		break
+		proposal.measureJS(folder, &pkg, script, command)
+		found = append(found, &proposal)
 	}
 
-	return proposal
+	for _, file := range folder.files {
+		if !jsBenches().MatchString(file) || slices.Contains(run, file) {
+			continue
+		}
+		proposal := base
+		proposal.kind, proposal.Use, proposal.What = ofBenchScript, file, "the benchmark "+file
+		proposal.Run, proposal.measured = nodeCommand(file)+file, file
+		proposal.addReasonf("%s: a benchmark that no script runs", file)
+		proposal.measureJS(folder, &pkg, script, "")
+		found = append(found, &proposal)
+	}
+
+	for _, name := range []string{"build", "test"} {
+		if pkg.Scripts[name] == "" || name == "test" && base.Check == "" {
+			continue
+		}
+		proposal := base
+		proposal.kind, proposal.Use, proposal.What = ofTests, name, `CPU time of the script "`+name+`"`
+		proposal.Run, proposal.Metric, proposal.Build = script+name, cpuSeconds(), ""
+		proposal.addReasonf(`the script "%s"`, name)
+
+		if name == "test" {
+			proposal.Build, proposal.Tests, proposal.Check = base.Build, base.Check, ""
+		}
+
+		if main := folder.findMain(&pkg); main != "" {
+			proposal.Edit = []string{main}
+		}
+		found = append(found, &proposal)
+	}
+
+	return found
 }
 
-// jsInstall finds how dependencies come to be there, and returns how a script is run.
-func jsInstall(folder *tree, proposal *Proposal, pkg *packageJSON) string {
+func isBenchScript(name string) bool {
+	first, _, _ := strings.Cut(name, ":")
+	return slices.Contains([]string{"bench", "benchmark", "benchmarks", "perf"}, first)
+}
+
+// nodeCommand is how a file is run.
+func nodeCommand(file string) string {
+	if strings.HasSuffix(file, "ts") {
+		return "npx --no-install tsx "
+	}
+
+	return "node "
+}
+
+// setJSBuild has the package built before a run that uses what is built.
+func (p *Proposal) setJSBuild(pkg *packageJSON, script, text string) {
+	usesPackage := ownPackage().MatchString(text) && generatedMain().MatchString(pkg.Main)
+
+	if pkg.Scripts["build"] != "" && (usesPackage || generatedImport().MatchString(text)) {
+		p.Build = script + "build"
+	}
+}
+
+var (
+	generatedMain   = compileLazily(`^(\./)?(dist|build|out)/`)
+	generatedImport = compileLazily(`["'](\.{1,2}/)+(dist|build|out)/`)
+	ownPackage      = compileLazily(`(?:from|import\(|require\()\s*["']\.\.?/?["']`)
+)
+
+// measureJS finds what a benchmark prints or writes, and which file it is of.
+func (p *Proposal) measureJS(folder *tree, pkg *packageJSON, script, command string) {
+	text := folder.readStart(p.measured)
+	p.setJSBuild(pkg, script, text)
+
+	switch library := usedLibrary(pkg, command+text); {
+	case library == "vitest":
+		p.kind = ofBenchmark
+		p.Run = "npx --no-install vitest bench --run --outputJson bench.json && " + joinVitest
+		p.Metric = contract.Metric{Name: "mean_ms", Better: research.Lower, Unit: "ms", Noise: research.Noisy,
+			From: contract.Source{Kind: "output"}}
+		p.addReason("vitest: the geometric mean of its benchmarks' mean times")
+	default:
+		p.setPrinted(folder, p.measured)
+
+		if library != "" && p.unsure {
+			p.Metric = contract.Metric{}
+			p.addReasonf(`"%s" measures for a fixed time, so CPU time says nothing`, library)
+		}
+
+		if library == "benchmark" || library == "benny" { // prints 1,234 ops/sec
+			p.Run = p.Run + " > bench.out; code=$?; tr -d , < bench.out; exit $code"
+		}
+	}
+
+	if p.measured == "" {
+		p.measured = folder.firstMatching(vitestBench())
+		text = folder.readStart(p.measured)
+	}
+
+	if p.measured != "" {
+		p.setExercised(folder, p.measured, text)
+	}
+
+	if main := folder.findMain(pkg); len(p.Edit) == 0 && main != "" && main != p.measured {
+		p.Edit = []string{main}
+		p.addReasonf("%s: the package's main file", main)
+	}
+}
+
+var vitestBench = compileLazily(`\.bench\.[cm]?[jt]sx?$`)
+
+// joinVitest prints the geometric mean of the mean times of vitest's benchmarks, in ms.
+const joinVitest = `node -e "const b = JSON.parse(require('fs').readFileSync('bench.json')).files.flatMap(f => f.groups).flatMap(g => g.benchmarks); console.log('METRIC mean_ms=' + Math.exp(b.reduce((s, x) => s + Math.log(x.mean), 0) / b.length).toPrecision(6))"`
+
+// usedLibrary names the benchmark library that a script makes use of, "" for none.
+func usedLibrary(pkg *packageJSON, text string) string {
+	for _, library := range benchLibraries {
+		isThere := pkg.DevDependencies[library] != nil || pkg.Dependencies[library] != nil
+		if isThere && strings.Contains(text, library) {
+			return library
+		}
+	}
+
+	return ""
+}
+
+// setJSInstall finds how dependencies come to be there, and returns how a script is run.
+func (p *Proposal) setJSInstall(folder *tree, pkg *packageJSON) string {
 	script, install := "npm run --silent ", "npm install --no-audit --no-fund"
 
 	for _, m := range packageManagers {
 		if folder.hasFile(m.lock) {
 			script, install = m.script, m.install
-			proposal.addReason(m.lock + ": " + strings.Fields(m.install)[0])
+			p.addReasonf("%s: %s", m.lock, strings.Fields(m.install)[0])
 
 			break
 		}
@@ -93,58 +209,77 @@ func jsInstall(folder *tree, proposal *Proposal, pkg *packageJSON) string {
 	switch {
 	case len(pkg.Dependencies)+len(pkg.DevDependencies) == 0:
 	case !folder.exists("node_modules"):
-		proposal.Setup = install
+		p.Setup = install
 	case !strings.Contains(folder.readStart(".gitignore"), "node_modules"):
-		proposal.addReason("node_modules, but not in .gitignore: runs see it only if git ignores it")
+		p.addReason("node_modules, but not in .gitignore: runs see it only if git ignores it")
 	}
 
 	return script
 }
 
-// timedBy names the benchmark library that decides by itself how long it runs,
-// "" if none is among the dependencies.
-func timedBy(pkg *packageJSON) string {
-	for _, lib := range []string{"benchmark", "tinybench", "mitata", "benny"} {
-		if pkg.DevDependencies[lib] != nil || pkg.Dependencies[lib] != nil {
-			return lib
-		}
-	}
-
-	return ""
-}
-
-// jsFiles looks into the file that the script runs: what it prints, and the
-// one local file that it imports.
-func jsFiles(folder *tree, proposal *Proposal, pkg *packageJSON, command string) {
-	if m := nodeScript().FindStringSubmatch(command); m != nil {
-		file := path.Clean(m[1])
-
-		text := folder.readStart(file)
-		if metric, ok := findPrintedMetric(text); ok {
-			proposal.Metric = metric
-			proposal.addReason(file + ": prints " + metric.Name)
-		}
-		var local []string
-
-		for _, i := range jsImport().FindAllStringSubmatch(text, -1) {
-			name := path.Join(path.Dir(file), i[1])
-			if found := folder.firstExisting(name, name+".js", name+".ts", name+".mjs", name+"/index.js"); found != "" {
-				local = append(local, found)
-			}
-		}
-
-		if len(local) == 1 {
-			proposal.Edit = local
-			return
-		}
-	}
-
+// findMain is the package's own source, "" if it is not clear: of one that is compiled,
+// the source that it is compiled from.
+func (t *tree) findMain(pkg *packageJSON) string {
 	main := path.Clean(pkg.Main)
 	if pkg.Main == "" {
 		main = "index.js"
 	}
 
-	if found := folder.firstExisting(main, main+".js", main+"/index.js"); found != "" {
-		proposal.Edit = []string{found}
+	if source := t.findJSSource(main); source != "" {
+		return source
 	}
+
+	return t.firstExisting("src/index.ts", "src/index.js", "index.ts", "lib/index.js")
+}
+
+// findJSSource is the file that a path without or with an ending names. A path in a
+// folder of compiled files stands for the source of the same name.
+func (t *tree) findJSSource(name string) string {
+	stem := strings.TrimSuffix(name, path.Ext(name))
+
+	if inner, ok := cutGenerated(stem); ok {
+		for _, dir := range []string{"src", "source", "."} {
+			at := path.Join(dir, inner)
+			if found := t.firstExisting(at+".ts", at+".js", at+".mjs", at+".tsx"); found != "" {
+				return found
+			}
+		}
+	}
+
+	return t.firstExisting(name, name+".js", name+".ts", name+".mjs", name+".cjs", name+".tsx", stem+".ts",
+		name+"/index.js", name+"/index.ts", name+"/index.mjs")
+}
+
+// cutGenerated cuts the folder of compiled files off a path.
+func cutGenerated(name string) (inner string, ok bool) {
+	parts := strings.Split(name, "/")
+	if !slices.Contains([]string{"dist", "build", "out", "lib", "cjs", "esm"}, parts[0]) || len(parts) < 2 {
+		return "", false
+	}
+	parts = parts[1:]
+
+	if len(parts) > 1 && slices.Contains([]string{"cjs", "esm"}, parts[0]) {
+		parts = parts[1:]
+	}
+
+	return path.Join(parts...), true
+}
+
+// jsImports are the project's own files that a script imports.
+func jsImports(folder *tree, script, text string) (local []string) {
+	for _, i := range jsImport().FindAllStringSubmatch(text, -1) {
+		name := path.Join(path.Dir(script), i[1])
+
+		if name == "." { // the package itself
+			var pkg packageJSON
+			_ = json.Unmarshal([]byte(folder.readStart("package.json")), &pkg)
+			name = folder.findMain(&pkg)
+		}
+
+		if found := folder.findJSSource(name); found != "" && !slices.Contains(local, found) {
+			local = append(local, found)
+		}
+	}
+
+	return local
 }

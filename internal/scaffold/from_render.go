@@ -3,6 +3,7 @@ package scaffold
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 
@@ -39,7 +40,7 @@ func (t *taken) render(proposal *Proposal, name, folder string) ([]byte, contrac
 	}
 	program.GPUs = t.gpus
 	program.Reads = append(program.Reads, t.reads...)
-	program.Guards = append(program.Guards, t.guards...)
+	program.Guards = append(slices.Clip(program.Guards), t.guards...)
 	program.Notify = t.notify
 	text = contract.RenderProgram(program, t.writeDirection(program))
 
@@ -56,8 +57,10 @@ func (t *taken) render(proposal *Proposal, name, folder string) ([]byte, contrac
 func (t *taken) writeDirection(program contract.Program) string {
 	var text strings.Builder
 
+	untaken := slices.Clone(t.untaken)
 	for _, file := range t.untraced {
-		t.addNote("%s: runs see committed files only; `git add -f %s` if git does not have it", file, file)
+		untaken = append(untaken,
+			fmt.Sprintf("%s: runs see committed files only; `git add -f %s` if git does not have it", file, file))
 	}
 
 	if strings.TrimSpace(t.text) == "" {
@@ -67,10 +70,10 @@ func (t *taken) writeDirection(program contract.Program) string {
 		text.WriteString("\n## With Ratchet\n\nRatchet makes the runs, the commits, the verdicts and the log. Where the text above says to do these by hand, use its tools instead.\n")
 	}
 
-	if len(t.untaken) > 0 {
+	if len(untaken) > 0 {
 		text.WriteString("\n## Not taken over\n\n")
 
-		for _, n := range t.untaken {
+		for _, n := range untaken {
 			fmt.Fprintf(&text, "- %s\n", n)
 		}
 	}

@@ -169,14 +169,14 @@ func writeFile(t *testing.T, dir, name, text string) {
 func proposeFrom(t *testing.T, dir, from string) string {
 	t.Helper()
 
-	proposal, render, err := scaffold.Request{From: from}.Propose(dir)
+	all, render, err := scaffold.Request{From: from}.Propose(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 
-	text, _, err := render(proposal, "", "case")
+	text, _, err := render(all[0], "", "case")
 	if err != nil {
-		t.Fatalf("%v; found %q", err, proposal.Why)
+		t.Fatalf("%v; found %q", err, all[0].Why)
 	}
 
 	return string(text)

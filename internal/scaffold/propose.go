@@ -3,12 +3,16 @@
 // contract, which is read back before it is written.
 //
 // Detection reads names and texts only and runs nothing. It is bounded: see
-// maxTreeFiles, maxTreeDepth, maxTreeRead.
+// maxTreeFiles, maxTreeDepth, maxTreeRead. What a run of the proposal prints can settle
+// the metric afterwards (settle).
 package scaffold
 
 import (
 	"cmp"
 	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 
 	"ratchet/internal/research"
 	"ratchet/internal/research/contract"
@@ -18,48 +22,118 @@ import (
 type Request struct {
 	Edit                                          []string
 	Name, Metric, Better, Unit, Run, Build, Check string
-	From                                          string // another program's files, or its command line
+	Use                                           string // which of the things found, see Proposal.Use
+	From                                          string // where the metric comes from, or another tool's set-up
 }
 
 // Nothing says whether a person said nothing of what is measured.
 func (r Request) Nothing() bool {
-	return r.From == "" && len(r.Edit) == 0 && r.Metric == "" && r.Run == "" && r.Build == "" && r.Check == ""
+	return r.From == "" && len(r.Edit) == 0 && r.Metric == "" && r.Run == "" && r.Build == "" && r.Check == "" &&
+		r.Use == ""
+}
+
+// IsOpen says whether a person left it to detection what is run.
+func (r Request) IsOpen() bool { return r.Run == "" && r.Use == "" && !r.TakesOver() }
+
+// TakesOver says whether From names another program's set-up.
+func (r Request) TakesOver() bool { return r.From != "" && !r.saysSource() }
+
+// saysSource says whether From is where the metric comes from, as program.md has it.
+func (r Request) saysSource() bool {
+	kind, _, _ := strings.Cut(r.From, ":")
+	return slices.Contains([]string{"output", "wall", "cpu", "max_rss", "file", "regex"}, kind)
 }
 
 // Renderer makes program.md of a proposal.
 type Renderer func(p *Proposal, name, folder string) ([]byte, contract.Program, error)
 
-// Propose finds what there is to say: in the repository, or in what --from names.
-func (r Request) Propose(dir string) (*Proposal, Renderer, error) {
-	if r.From != "" {
+// Propose finds what there is to say, the best proposal first: in the repository, or in
+// what --from names.
+func (r Request) Propose(dir string) ([]*Proposal, Renderer, error) {
+	if r.TakesOver() {
 		read, err := readSource(r.From, dir)
 		if err != nil {
 			return nil, nil, err
 		}
 
-		return &read.Proposal, read.render, nil
+		return []*Proposal{&read.Proposal}, read.render, nil
 	}
 
-	proposal, err := Detect(os.DirFS(dir))
+	all, err := Detect(os.DirFS(dir), listManifestsAbove(dir)...)
 	if err != nil {
 		return nil, nil, research.Errorf(research.CodeRepository, "name the repository's folder with -C",
 			"the folder %s can't be read: %w", dir, err)
 	}
 
-	return proposal, renderProposal, nil
+	if r.Use == "" {
+		return all, renderProposal, nil
+	}
+
+	i := slices.IndexFunc(all, func(p *Proposal) bool { return p.Use == r.Use })
+	if i < 0 {
+		return nil, nil, research.Errorf(research.CodeNotFound,
+			"choose one of them: "+strings.Join(listNames(all), ", "),
+			"nothing that is called %s can be measured here", r.Use)
+	}
+
+	return append([]*Proposal{all[i]}, slices.Delete(slices.Clone(all), i, i+1)...), renderProposal, nil
 }
 
-// Override puts the flags over what was detected. A command of the user's own
-// prints its own metric: the detected one and its build go, and tests that were
-// to be measured become the check.
+func listNames(all []*Proposal) []string {
+	names := make([]string, len(all))
+	for i, p := range all {
+		names[i] = p.Use
+	}
+
+	return names
+}
+
+// listManifestsAbove are the manifests in the folders above dir, up to its repository's root.
+func listManifestsAbove(dir string) (above []string) {
+	for !isDir(filepath.Join(dir, ".git")) && filepath.Dir(dir) != dir {
+		dir = filepath.Dir(dir)
+
+		for _, name := range manifests {
+			if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
+				above = append(above, name)
+			}
+		}
+	}
+
+	if filepath.Dir(dir) == dir { // no repository
+		return nil
+	}
+
+	return above
+}
+
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
+// Override puts the flags over what was found, and leaves the rest of it. With a command
+// of the user's own, tests that were to be measured become the check, and the metric is
+// what that command prints.
 func (r Request) Override(proposal *Proposal) {
 	if r.Run != "" && r.Run != proposal.Run {
-		proposal.Run, proposal.Build, proposal.Metric, proposal.Why, proposal.Check = r.Run, "", contract.Metric{}, nil,
-			cmp.Or(proposal.Check, proposal.Tests)
+		proposal.Check = cmp.Or(proposal.Check, proposal.Tests)
+		proposal.Run, proposal.What, proposal.Guards = r.Run, "the command", nil
+		proposal.setUsage()
 	}
 
 	if r.Metric != "" && r.Metric != proposal.Metric.Name {
-		proposal.Metric = contract.Metric{Name: r.Metric, Better: guessDirection(r.Metric)}
+		proposal.Metric, proposal.unsure = contract.Metric{Name: r.Metric, Better: guessDirection(r.Metric)}, true
+	}
+
+	if r.saysSource() {
+		kind, rest, _ := strings.Cut(r.From, ":")
+		proposal.Metric.From, proposal.unsure = contract.Source{Kind: kind, Expr: rest}, false
+
+		if kind == "file" {
+			path, pointer, _ := strings.Cut(rest, "#")
+			proposal.Metric.From = contract.Source{Kind: kind, Path: path, Expr: pointer}
+		}
 	}
 
 	if r.Better != "" {

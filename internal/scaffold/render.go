@@ -1,6 +1,7 @@
 package scaffold
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -41,7 +42,14 @@ func renderProposal(proposal *Proposal, name, folder string) ([]byte, contract.P
 		metric.Noise = proposal.Metric.Noise
 	}
 
+	metric.Pick = proposal.Metric.Pick
 	program.Metric = metric
+	program.Guards = proposal.Guards
+
+	if proposal.Wall > 0 {
+		program.Budget.Wall = contract.Duration(proposal.Wall)
+	}
+
 	if name != "" {
 		program.Name = name
 	}
@@ -88,10 +96,7 @@ func requireComplete(proposal *Proposal) error {
 		return nil
 	}
 
-	found := "nothing that is known"
-	if len(proposal.Why) > 0 {
-		found = strings.Join(proposal.Why, "; ")
-	}
+	found := cmp.Or(strings.Join(proposal.Why, "; "), proposal.What, "nothing that is known")
 
 	return research.Errorf(research.CodeBadArgument, "run it again with "+strings.Join(wanted, ", "),
 		"the repository does not tell everything (found: %s)", found)

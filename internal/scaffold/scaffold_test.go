@@ -41,12 +41,12 @@ func TestProposalsOfTrees(t *testing.T) {
 			}
 			dir, want := writeTree(t, name, a)
 
-			p, render, err := request.Propose(dir)
+			all, render, err := request.Propose(dir)
 			if err != nil {
 				t.Fatal(err)
 			}
 
-			got, _, err := render(p, "", name)
+			got, _, err := render(all[0], "", name)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -35,14 +35,22 @@ type Health struct {
 	Problem    string   `json:"problem,omitempty"`
 	Excerpt    string   `json:"output_excerpt,omitempty"`
 	Canaries   []Canary `json:"canaries,omitempty"`
+	Value      *float64 `json:"value,omitempty"` // of the last run that gave one
+	// RunSeconds is what a run takes here, its evaluator included; 0 where none ended well.
+	RunSeconds float64 `json:"run_seconds,omitempty"`
+	// Output is what the last run printed, as far as it is kept.
+	Output []byte `json:"-"`
 	// Stream is what was asked to be recorded, see history.FormatStream.
 	Stream string `json:"-"`
 }
 
 // DoctorRequest says what a doctor does besides trying the program.
 type DoctorRequest struct {
-	Canary bool // plant candidates that the gate must refuse, each to be proven on its own
-	Record int  // runs of the start for a stream, after the calibration; 0 for no stream
+	// Program is tried instead of the one on disk, and need not be there; nil for none.
+	Program *checkout.ProgramDocument
+	Once    bool // one run, instead of a calibration
+	Canary  bool // plant candidates that the gate must refuse, each to be proven on its own
+	Record  int  // runs of the start for a stream, after the calibration; 0 for no stream
 	// Say is called with what goes on.
 	Say func(phase string)
 }
@@ -56,9 +64,12 @@ const doctorPatience = time.Minute
 // away. A problem of the program is in the Health; an error means that Doctor
 // could not look.
 func Doctor(ctx context.Context, co *checkout.Checkout, request DoctorRequest) (*Health, error) {
-	doc, err := co.ReadProgram("")
-	if err != nil {
-		return nil, err
+	doc := request.Program
+	if doc == nil {
+		var err error
+		if doc, err = co.ReadProgram(""); err != nil {
+			return nil, err
+		}
 	}
 
 	if request.Canary {
@@ -123,13 +134,22 @@ func (h *Health) examine(ctx context.Context, scratch *scratchCampaign, request 
 	}
 
 	t := newTrial(scratch.checkout, space, id, patience, request.Say)
+	t.once = request.Once
 	defer t.gpus.close()
 
 	began := time.Now()
 	start := *campaign
 	campaign, err = t.calibrateIncumbent(ctx, id)
 
-	if err == nil || errors.Is(err, errSeenEnough) {
+	if last := len(t.seen) - 1; last >= 0 {
+		h.Value = &t.seen[last].Value
+	}
+
+	if noteErr := h.noteLastRun(ctx, t, id); noteErr != nil {
+		return noteErr
+	}
+
+	if (err == nil || errors.Is(err, errSeenEnough)) && !request.Once {
 		if keepErr := t.keepRuns(ctx, &start, id); keepErr != nil {
 			return keepErr
 		}
@@ -186,6 +206,31 @@ func (h *Health) noteMachine(space *workspace) error {
 	if space.program().GPUs > 0 {
 		h.GPUs = surveyGPUs()
 	}
+
+	return nil
+}
+
+// noteLastRun notes what the last run of a calibration printed, and what a run takes.
+func (h *Health) noteLastRun(ctx context.Context, t *trial, id research.JobID) error {
+	ctx = context.WithoutCancel(ctx)
+
+	runs, err := t.readRuns(ctx, id)
+	if err != nil || len(runs) == 0 {
+		return err
+	}
+	last := runs[len(runs)-1]
+
+	if last.Output != "" {
+		if h.Output, err = t.Ledger.Output(last.Output); err != nil {
+			return err
+		}
+	}
+	wall := 0.0
+
+	for _, run := range runs {
+		wall += run.Wall
+	}
+	h.RunSeconds = wall / float64(len(runs))
 
 	return nil
 }

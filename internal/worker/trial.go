@@ -23,6 +23,7 @@ type trial struct {
 	*runner
 	say      func(phase string)
 	patience time.Duration       // how long the runs of a calibration may take together
+	once     bool                // whether one run of a calibration is enough
 	seen     []rules.Observation // of a calibration
 }
 
@@ -52,7 +53,7 @@ func (t *trial) waitForTurn(context.Context) error { return nil }
 // hasSeenEnough says whether the trial's patience is used up, and keeps the observations.
 func (t *trial) hasSeenEnough(observations []rules.Observation, spent time.Duration) bool {
 	t.seen = observations
-	return len(observations) >= minSeen && spent > t.patience
+	return t.once || len(observations) >= minSeen && spent > t.patience
 }
 
 // scratchCampaign is a campaign with a ledger of its own, thrown away after use.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -21,13 +22,13 @@ const maxLine = 64 << 10 // bytes of a line that can hold a metric
 //	{"name": value, …}        (top-level keys)
 //	name 26/50                (a share of items only)
 //
-// and, for a metric from regex:, the expression's group in its matches, instead of
+// and, for a metric or guard from regex:, the expression's group in its matches, instead of
 // these; several in one line are several values unless pick is set, and then the first
 // counts. Terminal escape sequences and blanks around a line
 // are ignored. Of a line that carriage returns overwrite (a progress bar), only
 // the text after the last one counts; carriage returns before the newline are
 // its end. A group that takes a part of a number makes the value unusable (metric_whole.go). A value is a decimal number, which x, % or the metric's unit may
-// follow, or a share of items: 26/50, 0.52 (26/50), 52% (26/50). The guards come from the output whatever the metric's source is.
+// follow, or a share of items: 26/50, 0.52 (26/50), 52% (26/50).
 //
 // Nothing of this may hide a value that was printed: where METRIC name= stands in what is
 // skipped, cut, stripped or behind something else in its line, there is no value but an
@@ -37,8 +38,7 @@ const maxLine = 64 << 10 // bytes of a line that can hold a metric
 // turn must not break each other's lines.
 type Scanner struct {
 	tallies []*printedValues // the metric's, where the output gives it, then the guards'
-	pattern *regexp.Regexp
-	around  groupNeighbours // what the pattern spells out around its group
+	byName  []*printedValues // those of them without an expression
 	line    []byte
 	skip    bool // the line is too long
 	cr      bool // the last byte was a carriage return, which may belong to the line's end
@@ -55,17 +55,27 @@ func NewScanner(metric Metric, guards []Guard) *Scanner {
 		s.tallies = append(s.tallies, &printedValues{name: metric.Name, what: "metric", unit: metric.Unit,
 			pick: metric.Pick})
 	case "regex":
-		s.pattern, _ = regexp.Compile(metric.From.Expr)
-		s.around = findNeighbours(metric.From.Expr)
-		s.tallies = append(s.tallies, &printedValues{name: metric.Name, what: "metric", unit: metric.Unit,
-			pick: metric.Pick, expr: metric.From.Expr})
+		t := &printedValues{name: metric.Name, what: "metric", unit: metric.Unit, pick: metric.Pick}
+		t.setPattern(metric.From.Expr)
+		s.tallies = append(s.tallies, t)
 	}
 
 	for _, g := range guards {
-		s.tallies = append(s.tallies, &printedValues{name: g.Name, what: "guard", pick: metric.Pick})
+		t := &printedValues{name: g.Name, what: "guard", pick: metric.Pick}
+		if g.From.Kind == "regex" {
+			t.setPattern(g.From.Expr)
+		}
+		s.tallies = append(s.tallies, t)
 	}
 
 	return s
+}
+
+// setPattern lets the values be what an expression's group takes.
+func (t *printedValues) setPattern(expr string) {
+	t.expr = expr
+	t.around = findNeighbours(expr)
+	t.pattern, _ = regexp.Compile(expr)
 }
 
 // Write takes the next bytes of output. It returns len(p) and no error.
@@ -162,7 +172,7 @@ func (s *Scanner) ShareOf() int { return s.of }
 // PrintedUnit is the unit that followed the number which the metric's expression took,
 // or "none" for a number without; "" for a metric that is found otherwise.
 func (s *Scanner) PrintedUnit() string {
-	if s.pattern == nil {
+	if len(s.tallies) == 0 || s.tallies[0].what != "metric" || s.tallies[0].expr == "" {
 		return ""
 	}
 
@@ -173,8 +183,8 @@ func (s *Scanner) PrintedUnit() string {
 // metric's expression, then as METRIC name=value, as a JSON object, or as name: value.
 func (s *Scanner) readLine(line []byte) {
 	named := s.named()
-	if len(named) < len(s.tallies) {
-		s.matchPattern(line)
+	for _, t := range s.tallies {
+		t.matchPattern(line)
 	}
 
 	line = bytes.TrimSpace(line)
@@ -217,26 +227,26 @@ func (s *Scanner) readLine(line []byte) {
 
 // named are the values that are found by their names.
 func (s *Scanner) named() []*printedValues {
-	if len(s.tallies) > 0 && s.tallies[0].expr != "" {
-		return s.tallies[1:]
+	if s.byName == nil {
+		s.byName = slices.DeleteFunc(slices.Clone(s.tallies), func(t *printedValues) bool { return t.expr != "" })
 	}
 
-	return s.tallies
+	return s.byName
 }
 
-// matchPattern takes the group of the metric's expression in its matches.
-func (s *Scanner) matchPattern(line []byte) {
-	if s.pattern == nil {
+// matchPattern takes the group of the expression in its matches, if there is one.
+func (t *printedValues) matchPattern(line []byte) {
+	if t.pattern == nil {
 		return
 	}
 
-	for i, match := range s.pattern.FindAllSubmatchIndex(line, -1) {
-		if i > 0 && s.tallies[0].pick != "" {
+	for i, match := range t.pattern.FindAllSubmatchIndex(line, -1) {
+		if i > 0 && t.pick != "" {
 			return
 		}
 
 		if len(match) >= 4 && match[2] >= 0 {
-			s.tallies[0].addMatch(string(line), match[2], match[3], s.around, i == 0)
+			t.addMatch(string(line), match[2], match[3], i == 0)
 		}
 	}
 }

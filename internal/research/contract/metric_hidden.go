@@ -33,8 +33,10 @@ func (s *Scanner) readWholeLine(line []byte) {
 	if len(plain) < len(line) {
 		how = "in a line with a terminal's escape sequences"
 
-		if s.pattern != nil && s.tallies[0].expr != "" && !s.pattern.Match(plain) && s.pattern.Match(line) {
-			s.tallies[0].unclear = how
+		for _, t := range s.tallies {
+			if t.pattern != nil && !t.pattern.Match(plain) && t.pattern.Match(line) {
+				t.unclear = how
+			}
 		}
 	}
 
@@ -51,8 +53,10 @@ func (s *Scanner) readWholeLine(line []byte) {
 
 // findHidden looks for values in text that is not read; how says why it is not.
 func (s *Scanner) findHidden(text []byte, how string) {
-	if s.pattern != nil && s.tallies[0].unclear == "" && s.pattern.Match(text) {
-		s.tallies[0].unclear = how
+	for _, t := range s.tallies {
+		if t.pattern != nil && t.unclear == "" && t.pattern.Match(text) {
+			t.unclear = how
+		}
 	}
 
 	for _, t := range s.named() {

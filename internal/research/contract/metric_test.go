@@ -95,7 +95,7 @@ func TestScannerReads(t *testing.T) {
 		{"METRIC ns_per_op=1,234\n", `the metric ns_per_op was printed as "1,234", which is not a decimal number`},
 		{"METRIC ns_per_op=1_234\n", `the metric ns_per_op was printed as "1_234", which is not a decimal number`},
 		{"METRIC ns_per_op=1 234\n", `the metric ns_per_op was printed as "1 234", which is not a decimal number`},
-		{"METRIC ns_per_op=1.2ms\n", `the metric ns_per_op was printed as "1.2ms", which is not a decimal number`},
+		{"METRIC ns_per_op=1.2ms\n", "1.2e+06"},
 		{"METRIC ns_per_op=\n", `the metric ns_per_op was printed as "", which is not a decimal number`},
 		{"METRIC ns_per_op=3\nMETRIC ns_per_op=a\x07b\n",
 			`the metric ns_per_op was printed as "a\ab", which is not a decimal number`},
@@ -368,5 +368,78 @@ func BenchmarkScanner(b *testing.B) {
 
 	for b.Loop() {
 		_, _ = s.Write(block)
+	}
+}
+
+// A guard from regex: is read by its own expression, beside a metric that is found by its
+// name or by another expression, and under the same rules.
+func TestGuardsFromExpressions(t *testing.T) {
+	bytesPerOp := contract.Guard{Name: "bytes_per_op", From: contract.Source{Kind: "regex", Expr: `\s([0-9.]+) B/op`}}
+	byName := contract.Metric{Name: "score", From: contract.Source{Kind: "output"}}
+	byExpr := contract.Metric{Name: "ns_per_op", From: contract.Source{Kind: "regex", Expr: `\s([0-9.]+) ns/op`}}
+	line := "BenchmarkX-2 \t 100 \t 12.5 ns/op \t 48 B/op \t 2 allocs/op\n"
+
+	for name, tt := range map[string]struct {
+		metric contract.Metric
+		output string
+		want   map[string]float64
+		why    string
+	}{
+		"beside an expression": {metric: byExpr, output: line,
+			want: map[string]float64{"ns_per_op": 12.5, "bytes_per_op": 48}},
+		"beside a name": {metric: byName, output: "score: 3\n" + line,
+			want: map[string]float64{"score": 3, "bytes_per_op": 48}},
+		"not by its name":        {metric: byName, output: "METRIC score=3\nMETRIC bytes_per_op=1\n", why: "bytes_per_op"},
+		"twice":                  {metric: byExpr, output: line + strings.Replace(line, "12.5 ns/op \t 48", "12.5 ns/op \t 49", 1), why: "bytes_per_op"},
+		"a part of its number":   {metric: byExpr, output: strings.Replace(line, "48 B", "1,048 B", 1), why: "bytes_per_op"},
+		"behind control colours": {metric: byExpr, output: strings.Replace(line, " B/op", " \x1b[1mB/op", 1), want: map[string]float64{"ns_per_op": 12.5, "bytes_per_op": 48}},
+	} {
+		scanner := contract.NewScanner(tt.metric, []contract.Guard{bytesPerOp})
+		_, _ = scanner.Write([]byte(tt.output))
+
+		got, err := scanner.Values()
+		if tt.why != "" {
+			if err == nil || !strings.Contains(err.Error(), tt.why) {
+				t.Errorf("%s: %v, %v; want an error about %s", name, got, err, tt.why)
+			}
+
+			continue
+		}
+
+		if d := cmp.Diff(tt.want, got); err != nil || d != "" {
+			t.Errorf("%s: %v (-want +got)\n%s", name, err, d)
+		}
+	}
+}
+
+// A time may be printed in any unit of time; it is converted to the metric's.
+func TestTimesAreConverted(t *testing.T) {
+	for _, tt := range []struct {
+		unit, printed string
+		want          float64
+	}{
+		{"ms", "4.2 ms", 4.2},
+		{"ms", "1.5s", 1500},
+		{"ms", "250 µs", .25},
+		{"s", "980ms", .98},
+		{"ns", "1.25 us", 1250},
+		{"s", "2 min", 120},
+	} {
+		scanner := contract.NewScanner(contract.Metric{Name: "p99", Unit: tt.unit, From: contract.Source{Kind: "output"}}, nil)
+		_, _ = scanner.Write([]byte("p99: " + tt.printed + "\n"))
+
+		got, err := scanner.Values()
+		if err != nil || math.Abs(got["p99"]-tt.want) > 1e-9*tt.want {
+			t.Errorf("%s in %s: %v, %v; want %v", tt.printed, tt.unit, got, err, tt.want)
+		}
+	}
+
+	for _, printed := range []string{"4 MB", "4 kg", "4 m"} {
+		scanner := contract.NewScanner(contract.Metric{Name: "p99", Unit: "ms", From: contract.Source{Kind: "output"}}, nil)
+		_, _ = scanner.Write([]byte("METRIC p99=" + printed + "\n"))
+
+		if got, err := scanner.Values(); err == nil {
+			t.Errorf("%s was taken for a time: %v", printed, got)
+		}
 	}
 }

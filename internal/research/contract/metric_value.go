@@ -3,6 +3,7 @@ package contract
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,7 +19,10 @@ type printedValues struct {
 	what string // metric | guard
 	unit string // may follow a value
 	pick string
-	expr string // the metric's regular expression, "" when it is found by name
+	expr string // the regular expression, "" when it is found by name
+
+	pattern *regexp.Regexp  // of expr; nil where it does not compile, and then matches nothing
+	around  groupNeighbours // what expr spells out around its group
 
 	count       int
 	first, last Sample
@@ -181,21 +185,30 @@ func (t *printedValues) median() (Sample, error) {
 func (t *printedValues) String() string { return "the " + t.what + " " + t.name }
 
 // parseValue reads a finite decimal number, followed by nothing, x, % or the
-// unit, with or without blanks between.
+// unit, with or without blanks between. Where the unit is one of time, any other may
+// follow: programs print 990 ms and 1.02 s, and the value is in the unit.
 func parseValue(s, unit string) (float64, error) {
 	n := decimalPrefix(s)
-	switch suffix := strings.TrimLeft(s[n:], " \t"); {
-	case n == 0:
+	if n == 0 {
 		if isNonFinite(s, unit) {
 			return 0, errNotFinite
 		}
 
 		return 0, errNotDecimal
-	case suffix != "" && suffix != "x" && suffix != "%" && suffix != unit:
-		return 0, errNotDecimal
 	}
 
-	return parseDecimal(s[:n])
+	switch suffix := strings.TrimLeft(s[n:], " \t"); suffix {
+	case "", "x", "%", unit:
+		return parseDecimal(s[:n])
+	default:
+		from, to := baseOf(timeUnits, suffix), baseOf(timeUnits, unit)
+		if from == 0 || to == 0 {
+			return 0, errNotDecimal
+		}
+		value, err := parseDecimal(s[:n])
+
+		return value * from / to, err
+	}
 }
 
 // isNonFinite says whether s is a spelling of not-a-number or infinity.

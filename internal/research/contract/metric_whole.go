@@ -229,14 +229,14 @@ func unitBehind(behind string) string {
 }
 
 // addMatch takes what the group of the expression took of a line.
-func (t *printedValues) addMatch(line string, start, end int, around groupNeighbours, isFirst bool) {
+func (t *printedValues) addMatch(line string, start, end int, isFirst bool) {
 	text := strings.TrimLeft(line[start:end], " \t")
 	start = end - len(text)
 	text = strings.TrimRight(text, " \t")
 	end = start + len(text)
 
 	if _, err := parseSample(text, t.unit); err == nil {
-		if part := around.describePart(line, start, end); part != "" {
+		if part := t.around.describePart(line, start, end); part != "" {
 			t.addUnusable(fmt.Errorf("%s was matched as %s, which is only a part of the number: it %s; "+
 				"let the group of regex:%s take the whole number", t, quoteClipped(text), part, clipText(t.expr)))
 

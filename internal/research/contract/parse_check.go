@@ -34,6 +34,21 @@ func source(to *Source) reader {
 	}
 }
 
+// guardSource reads where a guard comes from, which only the output can be.
+func guardSource(to *Source) reader {
+	return func(dec *decoder, key string, node *yaml.Node) {
+		source(to)(dec, key, node)
+
+		switch to.Kind {
+		case "", "regex":
+		case "output": // the default, which contracts from before the key have too
+			*to = Source{}
+		default:
+			dec.faultAt(node, "%s can't be %q: a guard comes from the output; write output or regex:EXPR", key, to.Kind)
+		}
+	}
+}
+
 // parseSource reads a source, or says how to write one.
 func parseSource(s string) (Source, string) {
 	kind, arg, found := strings.Cut(s, ":")

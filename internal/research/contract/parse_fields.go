@@ -144,6 +144,7 @@ func campaignFields(c *CampaignLimit) []field {
 func guardFields(g *Guard) []field {
 	return []field{
 		{"name", true, metricName(&g.Name)},
+		{"from", false, guardSource(&g.From)},
 		{"max_growth", false, func(d *decoder, key string, n *yaml.Node) {
 			g.MaxGrowth = new(Amount)
 			gain(g.MaxGrowth)(d, key, n)

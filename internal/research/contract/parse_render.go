@@ -148,6 +148,10 @@ func (w *renderer) writeGuards(guards []Guard) {
 
 	for _, guard := range guards {
 		parts := []string{"name: " + flowItem(guard.Name)}
+		if guard.From.Kind != "" {
+			parts = append(parts, "from: "+flowItem(guard.From.String()))
+		}
+
 		if guard.MaxGrowth != nil {
 			parts = append(parts, "max_growth: "+guard.MaxGrowth.String())
 		}

@@ -150,6 +150,10 @@ func TestDigestIsOfTheContractAlone(t *testing.T) {
 		func(p *contract.Program) { p.Notify = []contract.Target{{Command: "b"}} },
 		func(p *contract.Program) { p.Guards = []contract.Guard{{Name: "g", Max: new(float64)}} },
 		func(p *contract.Program) { p.Guards = []contract.Guard{{Name: "g", Min: new(float64)}} },
+		func(p *contract.Program) {
+			p.Guards = []contract.Guard{{Name: "g", Min: new(float64),
+				From: contract.Source{Kind: "regex", Expr: `^a, "b": ([0-9.]+) B/op\s}`}}}
+		},
 	} {
 		p := base
 		change(&p)

@@ -208,7 +208,10 @@ func TestParseProgramRefuses(t *testing.T) {
 		{"run: ./bench", "run: \"a\\0b\"",
 			`program.md:6: run can't be "a\x00b"; a command can hold neither NUL nor broken UTF-8`},
 		{"", "guards: 3", "program.md:7: guards must be a list such as [{name: errors, max: 0}]"},
-		{"", "guards: [3]", "program.md:7: guards[1] must be a mapping of name, max_growth, max, min"},
+		{"", "guards: [3]", "program.md:7: guards[1] must be a mapping of name, from, max_growth, max, min"},
+		{"", "guards: [{name: a, from: cpu, max: 1}]",
+			`program.md:7: guards[1].from can't be "cpu": a guard comes from the output; write output or regex:EXPR`},
+		{"", "guards: [{name: a, from: 'regex:(x', max: 1}]", "program.md:7: guards[1].from can't be \"regex:(x\"; the expression doesn't compile: missing closing ): `(x`"},
 
 		{"better: lower", "better: lowr",
 			`program.md:5: metric.better can't be "lowr"; did you mean "lower"? valid: lower, higher`},

@@ -78,6 +78,7 @@ type Amount struct {
 // Guard is another number that must not get worse.
 type Guard struct {
 	Name      string   `json:"name"`
+	From      Source   `json:"from,omitzero"`        // output or regex; zero for output
 	MaxGrowth *Amount  `json:"max_growth,omitempty"` // against the campaign's start
 	Max       *float64 `json:"max,omitempty"`
 	Min       *float64 `json:"min,omitempty"`

@@ -1,0 +1,83 @@
+package scaffold
+
+import (
+	"path"
+	"strings"
+
+	"ratchet/internal/research"
+	"ratchet/internal/research/contract"
+)
+
+var (
+	cmakeProgram = compileLazily(`(?is)\badd_executable\s*\(\s*([\w.-]+)([^)]*)\)`)
+	cmakeTests   = compileLazily(`(?i)\benable_testing\b|\binclude\s*\(\s*CTest\s*\)`)
+	cmakeSource  = compileLazily(`[\w./-]+\.(?:cc|cpp|cxx|c)\b`)
+)
+
+// detectCMake proposes the programs that CMake builds and that are named as benchmarks.
+// Those of Google Benchmark write their numbers to a file.
+func detectCMake(folder *tree) (found []*Proposal) {
+	if !folder.hasFile("CMakeLists.txt") {
+		return nil
+	}
+
+	for _, list := range folder.files {
+		if path.Base(list) != "CMakeLists.txt" {
+			continue
+		}
+		text := folder.readStart(list)
+
+		for _, m := range cmakeProgram().FindAllStringSubmatch(text, -1) {
+			dir, source := path.Dir(list), ""
+			if name := cmakeSource().FindString(m[2]); name != "" {
+				source = path.Join(dir, name)
+			} else {
+				source = folder.firstExisting(path.Join(dir, m[1]+".cc"), path.Join(dir, m[1]+".cpp"),
+					path.Join(dir, m[1]+".c"))
+			}
+
+			isBench := strings.Contains(strings.ToLower(m[1]), "bench")
+			if content := folder.readStart(source); isBench || usesGoogleBenchmark(content) {
+				found = append(found, cmakeBench(folder, dir, m[1], source, content))
+			}
+		}
+	}
+
+	if cmakeTests().MatchString(folder.readStart("CMakeLists.txt")) {
+		found = append(found, &Proposal{kind: ofTests, Use: "tests", What: "CPU time of the tests",
+			Build: cmakeBuild, Run: "ctest --test-dir build", Metric: cpuSeconds(),
+			Tests: cmakeBuild + " && ctest --test-dir build"})
+	}
+
+	return found
+}
+
+const cmakeBuild = "cmake -S . -B build -DCMAKE_BUILD_TYPE=Release && cmake --build build"
+
+func usesGoogleBenchmark(text string) bool {
+	return strings.Contains(text, "benchmark/benchmark.h")
+}
+
+// cmakeBench proposes one program.
+func cmakeBench(folder *tree, dir, target, source, text string) *Proposal {
+	proposal := &Proposal{kind: ofBenchScript, Use: target, What: "the program " + target, measured: source}
+	proposal.addReasonf("%s: CMake builds %s", path.Join(dir, "CMakeLists.txt"), target)
+	proposal.Build = cmakeBuild + " --target " + target
+	proposal.Run = "./" + path.Join("build", dir, target)
+
+	if usesGoogleBenchmark(text) {
+		proposal.kind = ofBenchmark
+		proposal.Run += " --benchmark_out=bench.json --benchmark_out_format=json"
+		proposal.Metric = contract.Metric{Name: "cpu_ns", Better: research.Lower, Unit: "ns", Noise: research.Noisy,
+			From: contract.Source{Kind: "file", Path: "bench.json", Expr: "/benchmarks/0/cpu_time"}}
+		proposal.addReasonf("%s: Google Benchmark; its first benchmark's CPU time", source)
+	} else {
+		proposal.setPrinted(folder, source)
+	}
+
+	if source != "" {
+		proposal.setExercised(folder, source, text)
+	}
+
+	return proposal
+}
