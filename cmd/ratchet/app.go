@@ -101,7 +101,7 @@ func rootCommand(cli *app) *cobra.Command {
 	f.StringVar(&cli.Program, "program", "", "path of program.md (default: the nearest one)")
 	f.StringVar(&cli.Ledger, "ledger", "", "path of the ledger (default: ratchet/ledger.db in the git folder)")
 	f.BoolVar(&cli.JSON, "json", false, "print JSON")
-	f.BoolVar(&cli.Verbose, "verbose", false, "tell how long work goes on also where there is no terminal, on stderr")
+	f.BoolVar(&cli.Verbose, "verbose", false, "where there is no terminal, tell on stderr every 5 s how long work goes on (else every 15 s)")
 	f.StringVar(&cli.Color, "color", terminal.ColorAuto,
 		"colours: auto (on a terminal), always or never; NO_COLOR, CLICOLOR and CLICOLOR_FORCE count")
 	cmd.AddCommand(

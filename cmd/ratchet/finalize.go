@@ -15,7 +15,7 @@ import (
 	"ratchet/internal/lab"
 	"ratchet/internal/research"
 	"ratchet/internal/research/rules"
-	"ratchet/internal/terminal"
+	"ratchet/internal/wording"
 )
 
 func finalizeCommand(cli *app) *cobra.Command {
@@ -43,26 +43,23 @@ top of the campaign's budget; --dry-run says how many. A finalize that was kille
 				return err
 			}
 
-			var p *terminal.Progress // of the job under way, if it is to be shown
+			p := cli.progress("finalize", "runs")
 			defer func() { p.End() }()
-			var shown research.JobID
 			req.Watch = func(outcome job.Outcome) {
-				if p == nil || shown != outcome.ID {
-					p.End()
-					p, shown = cli.progress(jobWord(outcome.ID), "runs"), outcome.ID
-				}
 				p.ShowJob(outcome)
+				p.Say(jobWord(outcome.ID) + ": " + outcome.Phase)
 			}
 			req.Tell = func(words string) {
 				p.End()
-				p = nil
 				fmt.Fprintln(cli.Stderr, words)
+				p = cli.progress("finalize", "runs")
 			}
 			result, err := finalize.Finalize(cmd.Context(), co, req)
 			p.End()
 
 			if err != nil {
-				return err
+				return explainInterruption(cmd.Context(), err,
+					"`ratchet finalize` goes on where it was; `ratchet stop` ends the runs that are under way")
 			}
 
 			if len(args) > 0 && result.Body != "" {
@@ -106,6 +103,13 @@ func finalizeText(out io.Writer, result *finalize.Finalized, pr bool, file []str
 		fmt.Fprintf(out, "%s holds it as one commit, %s, on the campaign's start\n", result.Branch, result.Commit)
 	}
 
+	fmt.Fprintf(out, "a merge brings %s:\n", wording.Count(len(result.Brings), "commit"))
+
+	for _, commit := range result.Brings {
+		fmt.Fprintf(out, "  %s %s\n    %s: %s added, %d removed\n", commit.Commit, commit.Subject,
+			strings.Join(commit.Files, ", "), wording.Count(commit.Added, "line"), commit.Removed)
+	}
+
 	if pr {
 		fmt.Fprintf(out, "next: git push -u origin %s && gh pr create --head %s --title '%s' --body-file %s\n",
 			result.Branch, result.Branch, strings.ReplaceAll(result.Title, "'", `'\''`), file[0])
@@ -113,6 +117,15 @@ func finalizeText(out io.Writer, result *finalize.Finalized, pr bool, file []str
 		return
 	}
 	fmt.Fprintf(out, "next: %s\n", result.Next)
+}
+
+// explainInterruption says how to go on after an interrupt from the keyboard.
+func explainInterruption(ctx context.Context, err error, next string) error {
+	if ctx.Err() == nil {
+		return err
+	}
+
+	return research.Errorf(research.CodeCancelled, next, "interrupted: what was measured is kept")
 }
 
 func auditCommand(cli *app) *cobra.Command {
@@ -131,7 +144,8 @@ No decision rests on these runs, so the figure is unbiased whatever led to the i
 
 			outcome, err := finalize.Audit(cmd.Context(), co, pairs, 0, nil) // follow shows how it goes on
 			if outcome, err = cli.follow(cmd.Context(), co, outcome, err); err != nil {
-				return err
+				return explainInterruption(cmd.Context(), err,
+					"the audit goes on: `ratchet status` shows it, `ratchet stop` ends it")
 			}
 
 			return cli.emit(outcome, func(w io.Writer) { fmt.Fprintln(w, outcome.Finding) })

@@ -76,6 +76,25 @@ func RequireHands(ctx context.Context, co *Checkout, doc *ProgramDocument, start
 	return nil
 }
 
+// startSubject is the subject of the commit that a campaign starts on where HEAD does not
+// have its program.
+const startSubject = "ratchet: start campaign %s"
+
+// FindBase is the commit of the person's branch that a campaign started on: its start, or
+// the commit below where the start only adds the program.
+func FindBase(ctx context.Context, co *Checkout, campaign *history.Campaign) (string, error) {
+	parents, subject, err := co.Repo.ReadCommit(ctx, campaign.Start)
+	if err != nil {
+		return "", err
+	}
+
+	if len(parents) == 1 && subject == fmt.Sprintf(startSubject, campaign.Name) {
+		return parents[0], nil
+	}
+
+	return campaign.Start, nil
+}
+
 // MakeStartCommit is HEAD's commit, or a new one on it with the program as it is now.
 func (co *Checkout) MakeStartCommit(
 	ctx context.Context, name string, doc *ProgramDocument, head source.Head,
@@ -89,7 +108,7 @@ func (co *Checkout) MakeStartCommit(
 		return head.Commit, tree, err
 	}
 	commit, err = co.Repo.Commit(ctx, source.CommitSpec{Tree: tree, Parents: []string{head.Commit},
-		Message: fmt.Sprintf("ratchet: start campaign %s\n\nRatchet-Campaign: %s\nRatchet-Contract: %s\n", name, name,
+		Message: fmt.Sprintf(startSubject+"\n\nRatchet-Campaign: %s\nRatchet-Contract: %s\n", name, name,
 			doc.Digest)})
 
 	return commit, tree, err

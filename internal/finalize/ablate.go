@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 	"time"
@@ -190,37 +189,6 @@ func (a *ablator) readEndedJobs(ctx context.Context) error {
 
 		return nil
 	})
-}
-
-// forecast is how many comparisons and runs are still to come, about, and the same in
-// words.
-func (a *ablator) forecast() (comparisons, runs int, words string) {
-	comparisons, runs = a.plan.ForecastRuns(a.runs.ResultOf)
-
-	words = fmt.Sprintf("ablation of %s: about %s, %s%s", wording.Count(len(a.plan.Changes), "change"),
-		wording.Count(comparisons, "comparison"), wording.Count(runs, "run"), a.estimateTime(runs))
-	if a.plan.NoiseKind == research.Noisy {
-		words += fmt.Sprintf("; at most %d pairs each, by which a gain of %s or more is told from none",
-			a.plan.Pairs,
-			a.campaign.Program.Metric.Words(a.plan.Scale).FormatSize(
-				a.plan.MetricScale().Gain(-a.plan.DetectableGain())))
-	}
-
-	return comparisons, runs, words
-}
-
-// estimateTime is how long that many runs take, going by those made so far.
-func (a *ablator) estimateTime(runs int) string {
-	if a.campaign.Runs == 0 || runs == 0 {
-		return ""
-	}
-
-	d := math.Round(a.campaign.RunSeconds / float64(a.campaign.Runs) * float64(runs))
-	if d < 1 {
-		return ""
-	}
-
-	return ", about " + wording.FormatDuration(d)
 }
 
 // recordBegin records what the ablation begins with, once.

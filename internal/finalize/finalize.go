@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"ratchet/internal/checkout"
@@ -42,6 +41,7 @@ type (
 		// of the audited gain: log (a share) | linear (in the unit)
 		Scale  string               `json:"scale,omitempty"`
 		Stack  []history.StackEntry `json:"stack,omitempty"`
+		Brings []source.CommitStat  `json:"brings,omitempty"` // what a merge brings, oldest first
 		Next   string               `json:"next"`
 		Title  string               `json:"title,omitempty"` // of a pull request
 		Body   string               `json:"body,omitempty"`  // of the same, Markdown
@@ -71,9 +71,16 @@ func Finalize(ctx context.Context, co *checkout.Checkout, req FinalizeRequest) (
 			campaign.Unresolved[0]))
 	}
 
-	if req.DryRun {
-		return planResult(ctx, co, campaign, req)
+	coming, err := makePlan(ctx, co, campaign, req)
+	if err != nil {
+		return nil, err
 	}
+
+	if req.DryRun {
+		return &Finalized{Campaign: campaign.Name, Branch: checkout.FinalBranchName(campaign), Plan: coming.describe(),
+			Next: "ratchet finalize, with the same flags but --dry-run"}, nil
+	}
+	reportProgress(req.Tell, coming.String())
 
 	result := &Finalized{Campaign: campaign.Name, Branch: checkout.FinalBranchName(campaign),
 		metric: campaign.Program.Metric}
@@ -175,38 +182,6 @@ func readMeasurement(
 	return measurement, err
 }
 
-// planResult says what finalize would do, and what that costs.
-func planResult(
-	ctx context.Context, co *checkout.Checkout, campaign *history.Campaign, req FinalizeRequest,
-) (*Finalized, error) {
-	var plan []string
-	if campaign.Rule.Auto != nil && campaign.Rule.Auto.Chain > 0 {
-		plan = append(plan, fmt.Sprintf("certificate of a chain of %d: about %s", campaign.Rule.Auto.Chain,
-			wording.Count(2*campaign.Rule.ReservePairs(campaign.Outlook()), "run")))
-	}
-
-	ablation, err := decompose(ctx, co, campaign, req)
-	if err != nil {
-		return nil, err
-	}
-
-	if !req.NoAblation {
-		_, _, words := ablation.forecast()
-		plan = append(plan, words)
-	}
-	n := 2 * auditPairs(campaign)
-
-	plan = append(plan, fmt.Sprintf("audit: %s%s", wording.Count(n, "run"), ablation.estimateTime(n)))
-	if req.Stack {
-		n *= len(ablation.kept)
-		plan = append(plan, fmt.Sprintf("stack: at most %s, each measured against the one before: %s%s",
-			wording.Count(len(ablation.kept), "commit"), wording.Count(n, "run"), ablation.estimateTime(n)))
-	}
-
-	return &Finalized{Campaign: campaign.Name, Branch: checkout.FinalBranchName(campaign),
-		Plan: strings.Join(plan, "\n"), Next: "ratchet finalize, with the same flags but --dry-run"}, nil
-}
-
 // decompose takes the head apart into its changes. Without an ablation or a stack it
 // only lists them, so that a history which can't be taken apart can be finalized whole.
 func decompose(
@@ -244,9 +219,6 @@ func assembleResult(
 	}
 
 	if !req.NoAblation {
-		_, _, words := ablation.forecast()
-		reportProgress(req.Tell, words)
-
 		end, rec, err := ablation.runAblation(ctx)
 		if err != nil {
 			return err
@@ -398,10 +370,18 @@ func commitResult(
 			return createBranch(ctx, co, campaign, made, result)
 		}
 	}
-	at := campaign.Start
+	base, err := checkout.FindBase(ctx, co, campaign)
+	if err != nil {
+		return err
+	}
+	at := base
 
 	for i, s := range made.Stack {
 		tree, err := co.Repo.Tree(ctx, s.Commit)
+		if err == nil {
+			tree, err = mergeableTree(ctx, co, campaign, base, tree)
+		}
+
 		if err != nil {
 			return err
 		}
@@ -414,15 +394,19 @@ func commitResult(
 	}
 
 	if len(made.Stack) == 0 {
-		var err error
-		if at, err = co.Repo.Commit(ctx, source.CommitSpec{Tree: made.Tree, Parents: []string{campaign.Start},
+		tree, err := mergeableTree(ctx, co, campaign, base, made.Tree)
+		if err != nil {
+			return err
+		}
+
+		if at, err = co.Repo.Commit(ctx, source.CommitSpec{Tree: tree, Parents: []string{base},
 			Message: result.commitMessage(campaign, made, proof)}); err != nil {
 			return err
 		}
 	}
 	made.Commit, result.Stack = at, made.Stack
 
-	err := co.UpdateCampaign(ctx, campaign.Name, func(tx *ledger.Tx, now *history.Campaign, session string) error {
+	err = co.UpdateCampaign(ctx, campaign.Name, func(tx *ledger.Tx, now *history.Campaign, session string) error {
 		if now.Incumbent != campaign.Incumbent {
 			return research.Errorf(research.CodeConflict, "ratchet finalize begins again with the new one",
 				"another session moved the incumbent meanwhile")
@@ -439,6 +423,18 @@ func commitResult(
 	return createBranch(ctx, co, campaign, made, result)
 }
 
+// mergeableTree is the tree of a version as a branch for a merge has it: where the
+// program came only with the campaign, without it.
+func mergeableTree(
+	ctx context.Context, co *checkout.Checkout, campaign *history.Campaign, base, tree string,
+) (string, error) {
+	if base == campaign.Start {
+		return tree, nil
+	}
+
+	return co.Repo.RevertFile(ctx, tree, base, campaign.ProgramPath)
+}
+
 func createBranch(
 	ctx context.Context, co *checkout.Checkout, campaign *history.Campaign,
 	made history.Finalization, result *Finalized,
@@ -449,5 +445,11 @@ func createBranch(
 	}
 	result.Commit, result.Next = wording.ShortCommit(made.Commit), checkout.MergeCommand(campaign, result.Branch)
 
-	return nil
+	base, err := checkout.FindBase(ctx, co, campaign)
+	if err != nil {
+		return err
+	}
+	result.Brings, err = co.Repo.ListCommits(ctx, base, made.Commit)
+
+	return err
 }

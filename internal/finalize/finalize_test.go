@@ -170,14 +170,15 @@ func TestDryRunTellsTheCost(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	if f.Branch != "ratchet/sorting-final" || !strings.HasPrefix(f.Plan, "ablation of 2 changes: about ") ||
-		!strings.Contains(f.Plan, "\naudit: 4 runs\nstack: at most 2 commits") {
+	if f.Branch != "ratchet/sorting-final" || !strings.HasPrefix(f.Plan,
+		"finalize: about 15 runs (at most 16): ablation of 2 changes 3, audit 4, stack of 2 commits 8\n") ||
+		!strings.Contains(f.Plan, "\naudit: 4 runs\nstack of 2 commits: 8 runs; each is measured") {
 		t.Errorf("the plan: %+v", f)
 	}
 
 	if f, err = finalize.Finalize(t.Context(), r.co,
 		finalize.FinalizeRequest{DryRun: true, NoAblation: true}); err != nil ||
-		f.Plan != "audit: 4 runs" {
+		f.Plan != "finalize: 4 runs: audit 4" {
 		t.Errorf("without an ablation: %+v, %v", f, err)
 	}
 }

@@ -143,8 +143,12 @@ func quoteCode(names []string) string { return "`" + strings.Join(names, "`, `")
 // commitMessage is the message of the one commit that holds everything.
 func (f *Finalized) commitMessage(campaign *history.Campaign, made history.Finalization, proof string) string {
 	var text strings.Builder
-	fmt.Fprintf(&text, "%s\n\n%s.\n%d of %d experiments are in it:\n\n", f.Title, f.Audit.Finding, len(made.Kept),
-		campaign.Experiments)
+	are := "are in it"
+	if !made.Ablated { // which would say what is left of each
+		are = "were kept on the way to it, of which a later one may have replaced an earlier one"
+	}
+	fmt.Fprintf(&text, "%s\n\n%s.\n%d of %d experiments %s:\n\n", f.Title, f.Audit.Finding, len(made.Kept),
+		campaign.Experiments, are)
 
 	for _, k := range f.effectRows(made) {
 		fmt.Fprintf(&text, "- x%d %s", k.N, f.titles[k.N])

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"strconv"
 	"strings"
 
 	"ratchet/internal/fault"
@@ -139,6 +140,74 @@ func (r *Repo) ReplaceFile(ctx context.Context, base, path string, content []byt
 	}
 
 	return r.editTree(ctx, root, edits{path: file})
+}
+
+// RevertFile returns a tree with the file at path as base has it, which may be not at all.
+func (r *Repo) RevertFile(ctx context.Context, tree, base, path string) (string, error) {
+	root, err := r.Tree(ctx, base)
+	if err != nil {
+		return "", err
+	}
+
+	file, err := r.entryInTree(ctx, root, path)
+	if err != nil {
+		return "", err
+	}
+
+	return r.editTree(ctx, tree, edits{path: entry{mode: file.mode, hash: file.hash}})
+}
+
+// ReadCommit returns a commit's parents and the first line of its message.
+func (r *Repo) ReadCommit(ctx context.Context, commit string) (parents []string, subject string, err error) {
+	out, err := r.git(ctx, nil, "show", "-s", "--no-show-signature", "--format=%P%n%s", commit)
+	if err != nil {
+		return nil, "", err
+	}
+	first, subject, _ := strings.Cut(strings.TrimRight(string(out), "\n"), "\n")
+
+	return strings.Fields(first), subject, nil
+}
+
+// CommitStat is a commit with what it changes.
+type CommitStat struct {
+	Commit  string   `json:"commit"`
+	Subject string   `json:"subject"`
+	Files   []string `json:"files"`
+	Added   int      `json:"added"` // lines
+	Removed int      `json:"removed"`
+}
+
+// ListCommits returns the commits that lead from base to head, oldest first.
+func (r *Repo) ListCommits(ctx context.Context, base, head string) ([]CommitStat, error) {
+	out, err := r.git(ctx, nil, "-c", "core.quotePath=false", "log", "--reverse", "--no-renames", "--no-show-signature",
+		"--format=%x00%h%n%s", "--numstat", base+".."+head)
+	if err != nil {
+		return nil, err
+	}
+	var commits []CommitStat
+
+	for text := range strings.SplitSeq(strings.TrimLeft(string(out), "\x00"), "\x00") {
+		lines := strings.Split(strings.TrimSpace(text), "\n")
+		if len(lines) < 2 {
+			continue
+		}
+		commit := CommitStat{Commit: lines[0], Subject: lines[1]}
+
+		for _, line := range lines[2:] {
+			added, rest, _ := strings.Cut(line, "\t")
+			removed, file, found := strings.Cut(rest, "\t")
+
+			if found { // "-" for a file that is no text counts as 0
+				a, _ := strconv.Atoi(added)
+				b, _ := strconv.Atoi(removed)
+				commit.Added, commit.Removed = commit.Added+a, commit.Removed+b
+				commit.Files = append(commit.Files, file)
+			}
+		}
+		commits = append(commits, commit)
+	}
+
+	return commits, nil
 }
 
 // CommitSpec is a commit to make.

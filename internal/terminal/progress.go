@@ -14,18 +14,20 @@ import (
 const (
 	progressAfter = 400 * time.Millisecond // work that is over by then shows none
 	progressEvery = 200 * time.Millisecond
-	progressLines = 5 * time.Second // with --verbose, where there is no terminal
+	progressLines = 15 * time.Second // where there is no terminal: no work is silent for longer
+	verboseLines  = 5 * time.Second  // the same with --verbose
 )
 
 // recordsUnit is the unit of work that reads the ledger.
 const recordsUnit = "records"
 
 // Progress shows on stderr how far long work has come: a line of the terminal
-// that rewrites itself, or with --verbose lines; else nothing. All methods are
+// that rewrites itself, or where there is none a line now and then. All methods are
 // safe for several goroutines, and do nothing on a nil Progress.
 type Progress struct {
 	out     io.Writer
-	lines   bool // --verbose without a terminal
+	every   time.Duration // between lines where there is no terminal; 0 on one
+	verbose bool
 	mu      sync.Mutex
 	at      screen.Progress
 	began   time.Time
@@ -36,16 +38,19 @@ type Progress struct {
 }
 
 // StartProgress begins to show some work on out, counted in unit ("records"; ""
-// where nothing is counted), until its End. It is nil, and nothing is shown,
-// where out is no terminal, unless verbose asks for lines there.
+// where nothing is counted), until its End. Where out is no terminal there is a line
+// every 15 seconds, or every five and one at the end if verbose.
 func StartProgress(out io.Writer, verbose bool, what, unit string) *Progress {
-	onTerminal := Width(out) > 0
-	if !onTerminal && !verbose {
-		return nil
-	}
-
-	p := &Progress{out: out, lines: !onTerminal, at: screen.Progress{What: what, Unit: unit}, began: time.Now(),
+	p := &Progress{out: out, verbose: verbose, at: screen.Progress{What: what, Unit: unit}, began: time.Now(),
 		stop: make(chan struct{}), stopped: make(chan struct{})}
+
+	switch {
+	case Width(out) > 0:
+	case verbose:
+		p.every = verboseLines
+	default:
+		p.every = progressLines
+	}
 	go p.redrawUntilEnd()
 
 	return p
@@ -92,8 +97,9 @@ func (p *Progress) End() {
 	<-p.stopped
 
 	switch {
-	case p.lines:
+	case p.every > 0 && (p.verbose || p.drawn):
 		p.drawLine()
+	case p.every > 0:
 	case p.drawn:
 		fmt.Fprint(p.out, "\r\x1b[K")
 	}
@@ -116,8 +122,8 @@ func (p *Progress) redrawUntilEnd() {
 	defer close(p.stopped)
 
 	every, wait := progressEvery, progressAfter
-	if p.lines {
-		every, wait = progressLines, progressLines
+	if p.every > 0 {
+		every, wait = p.every, p.every
 	}
 
 	next := time.NewTimer(wait)
@@ -140,11 +146,12 @@ func (p *Progress) drawLine() {
 	p.mu.Unlock()
 
 	at.Took = time.Since(p.began)
-	if p.lines {
+	p.drawn = true
+
+	if p.every > 0 {
 		fmt.Fprintln(p.out, at.FormatLine(1<<10))
 		return
 	}
-	p.drawn = true
 	fmt.Fprintf(p.out, "\r%s\x1b[K", at.FormatLine(Width(p.out)-1))
 }
 

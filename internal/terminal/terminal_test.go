@@ -383,17 +383,43 @@ func TestProgressOfAJobKeepsItsWords(t *testing.T) {
 	})
 }
 
-func TestNoProgressWithoutATerminal(t *testing.T) {
-	var out bytes.Buffer
+// Without a terminal and without --verbose, short work prints nothing, and long work a
+// line every 15 seconds.
+func TestProgressWithoutATerminal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
 
-	p := terminal.StartProgress(&out, false, "export", "records")
+		p := terminal.StartProgress(&out, false, "export", "records")
+		p.Step(1, 2)
+		time.Sleep(14 * time.Second)
+		p.End()
+
+		if !p.HasEnded() || out.Len() > 0 {
+			t.Errorf("short work prints %q", out.String())
+		}
+
+		p = terminal.StartProgress(&out, false, "trying the program", "")
+		p.Say("run 3")
+		time.Sleep(31 * time.Second)
+		p.End()
+
+		want := "trying the program: run 3  15 s\ntrying the program: run 3  30 s\ntrying the program: run 3  31 s\n"
+		if out.String() != want {
+			t.Errorf("long work prints %q, want %q", out.String(), want)
+		}
+	})
+}
+
+func TestNoProgressOfNil(t *testing.T) {
+	var p *terminal.Progress
+
 	p.Step(1, 2)
 	p.Say("on")
 	p.Advance("read", 1, 2)
 	p.End()
 
-	if p != nil || !p.HasEnded() || out.Len() > 0 {
-		t.Errorf("there is progress: %q", out.String())
+	if !p.HasEnded() {
+		t.Error("a nil progress goes on")
 	}
 }
 

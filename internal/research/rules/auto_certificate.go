@@ -70,7 +70,7 @@ func (a Auto) NextPair(st RuleState, outlook Outlook, obs []Observation) Certifi
 	}
 
 	st = st.countLostTests(outlook)
-	most := outlook.mostCertificatePairs()
+	most := outlook.MostCertificatePairs()
 	pairs, failed := st.sortPairs(ResolveRepeats(obs), most)
 
 	if reason := findBrokenGuard(obs); reason != "" {
@@ -510,7 +510,7 @@ func (a Auto) CloseCertificate(st RuleState, o Outlook, obs []Observation, c Cer
 	st = st.countLostTests(o)
 	_, late := a.spareRuns(st, o)
 	settled := ResolveRepeats(obs)
-	pairs, _ := st.sortPairs(settled, o.mostCertificatePairs())
+	pairs, _ := st.sortPairs(settled, o.MostCertificatePairs())
 	belief := st.Auto.mixture()
 
 	if c.Outcome == Certified {

@@ -57,7 +57,7 @@ func (st RuleState) pairNoise(mix *mixture) noiseModel {
 // grows by claim^2 / 2s^2 a pair, Wald 1945), with slack, and enough more that
 // spoiled pairs can be repeated. Without a claim it is the cap.
 func (st RuleState) ReservePairs(outlook Outlook) int {
-	claim, most := st.Auto.Claim, outlook.mostCertificatePairs()
+	claim, most := st.Auto.Claim, outlook.MostCertificatePairs()
 	if !(claim > 0) {
 		return most
 	}

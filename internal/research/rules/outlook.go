@@ -70,9 +70,9 @@ func (o Outlook) mostLooks() int { return max(sparingLooks, min(o.runsOfExperime
 // mostPairs is the cap on the pairs of one test of search: certify, at least sparing.
 func (o Outlook) mostPairs(sparing int) int { return max(sparing, o.runsOfExperiment()/2) }
 
-// mostCertificatePairs is the cap on the pairs of one certificate: what fits into ten
+// MostCertificatePairs is the cap on the pairs of one certificate: what fits into ten
 // minutes, and into the share of the budget that is kept back for it.
-func (o Outlook) mostCertificatePairs() int {
+func (o Outlook) MostCertificatePairs() int {
 	pairs := min(o.runsIn(certificateSeconds), reserveShare*float64(o.Budget)) / 2
 	return max(sparingCertificate, int(min(pairs, mostOfAuto)))
 }
