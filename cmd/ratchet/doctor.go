@@ -9,7 +9,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ratchet/internal/checkout"
 	"ratchet/internal/clients"
+	"ratchet/internal/scaffold"
 	"ratchet/internal/worker"
 )
 
@@ -48,6 +50,10 @@ func doctorCommand(cli *app) *cobra.Command {
 
 			if err != nil {
 				return err
+			}
+
+			if health.Problem != "" {
+				health.Paste = adviseProgram(co, health)
 			}
 
 			if health.Stream != "" {
@@ -117,6 +123,10 @@ func printHealth(out io.Writer, health *worker.Health) {
 			fmt.Fprintln(out, health.Advice)
 		}
 
+		if health.Takes != "" {
+			fmt.Fprintln(out, health.Takes)
+		}
+
 		for _, k := range health.Canaries {
 			held := "held"
 			if !k.Held {
@@ -133,7 +143,26 @@ func printHealth(out io.Writer, health *worker.Health) {
 	if health.Excerpt != "" {
 		fmt.Fprintf(out, "what it printed last:\n%s\n", health.Excerpt)
 	}
+
+	if len(health.Paste) > 0 {
+		fmt.Fprintf(out, "what helps, in program.md or here:\n  %s\n", strings.Join(health.Paste, "\n  "))
+	}
 	fmt.Fprintln(out, "next: mend it, and run `ratchet doctor` again")
+}
+
+// adviseProgram is what helps against the problem that doctor found.
+func adviseProgram(co *checkout.Checkout, health *worker.Health) []string {
+	doc, err := co.ReadProgram("")
+	if err != nil {
+		return nil
+	}
+
+	output := health.Output
+	if len(output) == 0 {
+		output = []byte(health.Excerpt)
+	}
+
+	return scaffold.Advise(doc.Program, health.Problem, doc.Program.Name, output)
 }
 
 // inspectClients lists where Ratchet is installed, and whether it answers there.

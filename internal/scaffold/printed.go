@@ -98,6 +98,8 @@ func (p *Printed) rankAsMetric() int {
 	rank := 0
 
 	switch words := strings.ToLower(p.Metric.Name); {
+	case strings.Contains(words, "_per_s"): // of requests, items, …
+		rank += 2
 	case settingWords().MatchString(words):
 		rank -= 4
 	case resultWords().MatchString(words):

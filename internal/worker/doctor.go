@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"ratchet/internal/checkout"
@@ -36,6 +37,8 @@ type Health struct {
 	Excerpt    string   `json:"output_excerpt,omitempty"`
 	Canaries   []Canary `json:"canaries,omitempty"`
 	Value      *float64 `json:"value,omitempty"` // of the last run that gave one
+	Takes      string   `json:"takes,omitempty"` // how long a campaign's steps will take here
+	Paste      []string `json:"paste,omitempty"` // what to write into program.md, or to do, about Problem
 	// RunSeconds is what a run takes here, its evaluator included; 0 where none ended well.
 	RunSeconds float64 `json:"run_seconds,omitempty"`
 	// Output is what the last run printed, as far as it is kept.
@@ -172,6 +175,7 @@ func (h *Health) examine(ctx context.Context, scratch *scratchCampaign, request 
 	if err := h.noteCalibration(ctx, scratch, campaign, id); err != nil || !campaign.Calibrated {
 		return err
 	}
+	h.noteTimes(campaign)
 
 	if request.Record > 0 {
 		if err := h.recordStream(ctx, t, request.Record); err != nil {
@@ -233,6 +237,28 @@ func (h *Health) noteLastRun(ctx context.Context, t *trial, id research.JobID) e
 	h.RunSeconds = wall / float64(len(runs))
 
 	return nil
+}
+
+// noteTimes notes how long an experiment and a finalize will take here, once the noise
+// is known.
+func (h *Health) noteTimes(campaign *history.Campaign) {
+	if !campaign.Calibrated || h.RunSeconds == 0 {
+		return
+	}
+	outlook := campaign.Outlook()
+	least, most := outlook.ForecastExperiment(campaign.Rule, campaign.Program.Search)
+	finalize := outlook.ForecastFinalize(campaign.Rule, finalizedEdits)
+
+	h.Takes = fmt.Sprintf("a run takes %s; an experiment %d to %d runs, %s to %s; finalize of %d kept edits about %d runs, %s",
+		wording.FormatDuration(h.RunSeconds), least, most, h.formatRuns(least), h.formatRuns(most), finalizedEdits,
+		finalize, h.formatRuns(finalize))
+}
+
+// finalizedEdits is how many kept edits the forecast of a finalize is for.
+const finalizedEdits = 5
+
+func (h *Health) formatRuns(n int) string {
+	return wording.FormatDuration(math.Ceil(h.RunSeconds * float64(n)))
 }
 
 // noteTrialRuns notes what the runs of a calibration showed that the trial ended early.

@@ -1,5 +1,7 @@
 package rules
 
+import "ratchet/internal/research"
+
 // Outlook is what a campaign has left when an experiment or a certificate
 // begins; it stays the same for every call about that one.
 type Outlook struct {
@@ -66,6 +68,29 @@ func (o Outlook) runsOfExperiment() int {
 
 // mostLooks is the cap on the runs of one experiment of search: auto.
 func (o Outlook) mostLooks() int { return max(sparingLooks, min(o.runsOfExperiment(), mostOfAuto)) }
+
+// ForecastExperiment is how many runs of the candidate and the incumbent an experiment
+// makes, at least and at most, under a state's kind of noise and a program's search.
+func (o Outlook) ForecastExperiment(state RuleState, search string) (least, most int) {
+	switch {
+	case state.NoiseKind == research.Deterministic:
+		return 1, 2
+	case search == SearchCertify:
+		return 2 * 2, 2 * Certify{}.choosePreset(o).pairs
+	default:
+		return 2, o.mostLooks()
+	}
+}
+
+// ForecastFinalize is how many runs a finalize is likely to make of so many kept edits,
+// most of which pay: their certificate, the ablation and the audit.
+func (o Outlook) ForecastFinalize(state RuleState, edits int) int {
+	if state.NoiseKind == research.Deterministic {
+		return edits + 1 + 2*2
+	}
+
+	return 2*state.ReservePairs(o) + 2*o.AblationPairs()*edits/2 + 2*o.AuditPairs()
+}
 
 // mostPairs is the cap on the pairs of one test of search: certify, at least sparing.
 func (o Outlook) mostPairs(sparing int) int { return max(sparing, o.runsOfExperiment()/2) }
