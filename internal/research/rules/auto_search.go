@@ -69,7 +69,12 @@ func (a Auto) Next(st RuleState, outlook Outlook, obs []Observation) Step {
 		return lookAt(side)
 	}
 
-	return conclude(a.judgeBelief(st, outlook, belief, now, obs, stoppedBy), st, obs)
+	judgement := a.judgeBelief(st, outlook, belief, now, obs, stoppedBy)
+	if more := a.confirm(st, now.effect, obs, judgement, canRun && share >= besideRuns); more != nil {
+		return *more
+	}
+
+	return conclude(judgement, st, obs)
 }
 
 // lookAt asks for a run of the candidate, or of the head beside it.

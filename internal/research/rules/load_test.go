@@ -103,8 +103,8 @@ func TestLoadOnOneSideIsNoCall(t *testing.T) {
 		loaded func(side rules.Side) bool
 		beside bool // the incumbent is run too; a first look that seems worse calls nothing
 	}{
-		"the edit's runs are slowed":              {false, func(s rules.Side) bool { return s == rules.Candidate }, false},
-		"everything is slowed":                    {false, func(rules.Side) bool { return true }, false},
+		"the edit's runs are slowed":              {false, func(s rules.Side) bool { return s == rules.Candidate }, true},
+		"everything is slowed":                    {false, func(rules.Side) bool { return true }, true},
 		"the calibration was slowed":              {true, func(rules.Side) bool { return false }, true},
 		"the incumbent's runs are always slowed":  {true, func(s rules.Side) bool { return s == rules.Incumbent }, true},
 		"nothing is slowed, and nothing was ever": {false, func(rules.Side) bool { return false }, false},
