@@ -402,6 +402,8 @@ func TestRunReadOnlyView(t *testing.T) {
 
 // Everything above holds for a user without privileges.
 func TestUnprivileged(t *testing.T) {
+	testform.SkipQuick(t, "the same cases run as this user")
+
 	if os.Geteuid() != 0 {
 		t.Skip("this is the unprivileged run, or could not become one")
 	}

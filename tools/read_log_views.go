@@ -70,7 +70,7 @@ type row struct {
 	N       int              `json:"n"`
 	Verdict research.Verdict `json:"verdict,omitempty"`
 	Status  research.Status  `json:"status"`
-	// of a keep: certified | provisional | unverified | rolled back
+	// of a keep: certified | provisional | unverified | rolled back | left out by finalize
 	Proof string   `json:"proof,omitempty"`
 	Gain  *float64 `json:"gain,omitempty"`
 	Value *float64 `json:"value,omitempty"`

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"ratchet/internal/testform"
 	"ratchet/sandbox"
 	"ratchet/sandbox/layers"
 )
@@ -45,6 +46,7 @@ type attackWay struct {
 
 // TestAttacks plays the cases one after the other: their timings decide.
 func TestAttacks(t *testing.T) {
+	testform.SkipQuick(t, "each measure has a test in internal/worker or sandbox")
 	cases, ways := readAttacks(t), attackWays()
 	ended := map[string]map[string]string{} // how, by case and way
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ratchet/internal/research/history"
+	"ratchet/internal/testform"
 	"ratchet/ledger"
 )
 
@@ -18,6 +19,7 @@ func ideas(op, idea string) map[string]any {
 // A claim falls at once with the session that made it, but not while what that
 // session started still runs. What comes back later finds its claim taken.
 func TestClaimFallsWithItsSession(t *testing.T) {
+	testform.SkipQuick(t, "internal/lab: TestShareIdeasAndClaims")
 	t.Parallel()
 
 	s := newSite(t)
@@ -82,6 +84,7 @@ func TestClaimFallsWithItsSession(t *testing.T) {
 // A claim outlives its holder's last record by its term, and no clock that was
 // set makes it last for longer. The holders are written by clocks of their own.
 func TestClaimExpires(t *testing.T) {
+	testform.SkipQuick(t, "internal/checkout: TestAClaimLapses")
 	t.Parallel()
 
 	s := newSite(t)

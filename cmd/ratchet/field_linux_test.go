@@ -13,6 +13,7 @@ import (
 
 	"ratchet/internal/research"
 	"ratchet/internal/simulate"
+	"ratchet/internal/testform"
 )
 
 var (
@@ -123,6 +124,7 @@ func playField(
 // Two useless edits and a gain of 20 points, driven over MCP on a benchmark that
 // load can't change: each is judged, and the gain is not taken for a loss.
 func TestFieldCampaign(t *testing.T) {
+	testform.SkipQuick(t, "TestWireCampaign drives a campaign, internal/research/rules judges shares")
 	t.Parallel()
 
 	b := fieldBenchmarks()[slices.IndexFunc(fieldBenchmarks(),

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"ratchet/internal/testform"
 )
 
 // asked is one call of a command with --json: what it is given, and how it ends.
@@ -23,6 +25,7 @@ type asked struct {
 // TestEveryCommandSpeaksJSON: stdout is one JSON document and nothing else, and
 // an error one on stderr. A new command must be added here.
 func TestEveryCommandSpeaksJSON(t *testing.T) {
+	testform.SkipQuick(t, "the stories ask some of them for JSON")
 	t.Parallel()
 	s := campaigned(t)
 	dir := t.TempDir()

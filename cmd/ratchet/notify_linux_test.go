@@ -343,6 +343,7 @@ func TestOneTeller(t *testing.T) {
 // TestNothingIsToldUnasked: a program may be an agent's. What it names runs and
 // gets nothing until a person said yes, to just that.
 func TestNothingIsToldUnasked(t *testing.T) {
+	testform.SkipQuick(t, "internal/notify: TestAllowance, TestNothingToAllow")
 	t.Parallel()
 	hook := receive(t, func(int, http.ResponseWriter, *http.Request) {})
 	s := newSite(t)

@@ -22,6 +22,7 @@ import (
 // acknowledged must be: the records, the anchor, the outputs, the kept commit and
 // the refs. Without the anchor's sync, or an output's, the same demands fail.
 func TestPowerCut(t *testing.T) {
+	testform.SkipQuick(t, "ledger: TestDamage, TestKilledAppenders")
 	t.Parallel()
 
 	if _, err := exec.LookPath("mkfs.ext4"); err != nil || os.Geteuid() != 0 {

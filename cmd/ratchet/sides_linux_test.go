@@ -11,6 +11,7 @@ import (
 
 	"ratchet/internal/research"
 	"ratchet/internal/research/rules"
+	"ratchet/internal/testform"
 	"ratchet/ledger"
 )
 
@@ -109,6 +110,7 @@ func TestRunsCannotTellTheirSide(t *testing.T) {
 // Who waits for a job is told how far it is, and not which side runs: a process beside
 // it that knew could load the machine at the right moments.
 func TestPhaseNamesNoSide(t *testing.T) {
+	testform.SkipQuick(t, "TestRunsCannotTellTheirSide")
 	t.Parallel()
 	s := newSite(t)
 	s.write("bench.sh",
@@ -192,6 +194,7 @@ func pairOf(t *testing.T, s *site) (runs []rules.Run) {
 
 // A file that one side's runs throw out of memory is read in again before the other's.
 func TestEvictedFilesAreReadInAgain(t *testing.T) {
+	testform.SkipQuick(t, "internal/worker reads pages in")
 	t.Parallel()
 
 	for _, run := range pairOf(t, evictingSite(t, "")) {
@@ -203,6 +206,7 @@ func TestEvictedFilesAreReadInAgain(t *testing.T) {
 
 // With `cache: cold` every run reads its files from disk, whatever ran before it.
 func TestColdRunsReadFromDisk(t *testing.T) {
+	testform.SkipQuick(t, "internal/worker drops pages")
 	t.Parallel()
 
 	if copied := os.Getenv("RATCHET_TIER") == "copies"; copied {

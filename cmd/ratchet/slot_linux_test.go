@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"ratchet/internal/research"
+	"ratchet/internal/testform"
 )
 
 // slotProgram has all that happens around a measured run, each step behind a gate.
@@ -195,6 +196,7 @@ func (s *site) started(tool, args string) (job string) {
 
 // Two campaigns that measure pairs take turns: who waits gets the slot after one block.
 func TestCampaignsTakeTurns(t *testing.T) {
+	testform.SkipQuick(t, "internal/worker: TestSlotIsGivenBack")
 	t.Parallel()
 	locks := t.TempDir()
 	sites := []*site{newSlotSite(t, locks), newSlotSite(t, locks)}

@@ -2,9 +2,11 @@ package view
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -29,8 +31,13 @@ func ReadBrief(ctx context.Context, co *checkout.Checkout) (*Brief, error) {
 	}
 	brief := &Brief{Campaign: *campaign, Left: checkout.BudgetLeft(campaign),
 		Changed: research.HasCode(co.RequireAcceptedContract(campaign), research.CodeContract)}
+	var dropped []int
 
 	err = co.Ledger.View(ctx, func(tx *ledger.Tx) (err error) {
+		if dropped, err = readDropped(tx, campaign); err != nil {
+			return err
+		}
+
 		if brief.Recent, _, err = tx.Experiments(campaign.Name, ledger.Query{Limit: briefLooksAt}); err != nil {
 			return err
 		}
@@ -72,7 +79,7 @@ func ReadBrief(ctx context.Context, co *checkout.Checkout) (*Brief, error) {
 	}
 	brief.Best, brief.Baseline = valueLevels(campaign)
 	brief.Standing = campaign.Standing()
-	markProofs(campaign, brief.Recent)
+	markProofs(campaign, dropped, brief.Recent)
 	brief.Merge = mergeAdvice(ctx, co, campaign)
 	brief.Next = nextForBrief(co, brief)
 
@@ -131,7 +138,11 @@ func ListExperiments(ctx context.Context, co *checkout.Checkout, query Query) (*
 		return nil, err
 	}
 	page := &Page{Metric: campaign.Program.Metric}
+	var dropped []int
 	err = co.Ledger.View(ctx, func(tx *ledger.Tx) (err error) {
+		if dropped, err = readDropped(tx, campaign); err != nil {
+			return err
+		}
 		page.Experiments, page.Next, err = tx.Experiments(campaign.Name,
 			ledger.Query{Text: query.Text, Status: query.Status, Verdict: query.Verdict, Cursor: query.Cursor,
 				Limit: query.Limit})
@@ -146,7 +157,7 @@ func ListExperiments(ctx context.Context, co *checkout.Checkout, query Query) (*
 
 		return err
 	})
-	markProofs(campaign, page.Experiments)
+	markProofs(campaign, dropped, page.Experiments)
 
 	return page, err
 }
@@ -188,7 +199,11 @@ func ReadDetail(ctx context.Context, co *checkout.Checkout, id string, diff int)
 		if err != nil {
 			return err
 		}
-		experiment.Proof = campaign.Proof(experiment)
+		dropped, err := readDropped(tx, campaign)
+		if err != nil {
+			return err
+		}
+		experiment.Proof = describeProof(campaign, dropped, experiment)
 
 		detail.Experiment, detail.Files, detail.Exact = *experiment, experiment.Paths,
 			campaign.Rule.NoiseKind == research.Deterministic
@@ -215,11 +230,41 @@ func ReadDetail(ctx context.Context, co *checkout.Checkout, id string, diff int)
 	return detail, err
 }
 
-// markProofs fills in how far each keep is proven, and which metric its values are of.
-func markProofs(c *history.Campaign, xs []history.Experiment) {
+// markProofs fills in how far each keep is proven, or that it was dropped, and which
+// metric its values are of.
+func markProofs(c *history.Campaign, dropped []int, xs []history.Experiment) {
 	for i := range xs {
-		xs[i].Proof, xs[i].Under = c.Proof(&xs[i]), c.EarlierMetricOf(xs[i].N)
+		xs[i].Proof, xs[i].Under = describeProof(c, dropped, &xs[i]), c.EarlierMetricOf(xs[i].N)
 	}
+}
+
+// describeProof says how far a keep is proven, or that finalize left it out.
+func describeProof(c *history.Campaign, dropped []int, experiment *history.Experiment) string {
+	if experiment.Status == research.Kept && slices.Contains(dropped, experiment.N) {
+		return "left out by finalize"
+	}
+
+	return c.Proof(experiment)
+}
+
+// readDropped reads which experiments the last finalize of the present incumbent left out.
+func readDropped(tx *ledger.Tx, campaign *history.Campaign) ([]int, error) {
+	final := campaign.Final
+	if final == nil || final.Head != campaign.Incumbent || final.Dropped == 0 || final.Seq == 0 {
+		return nil, nil
+	}
+
+	record, err := tx.Record(final.Seq)
+	if err != nil {
+		return nil, err
+	}
+
+	var made history.Finalization
+	if err := json.Unmarshal(record.Body, &made); err != nil {
+		return nil, fmt.Errorf("decode record %d: %w", record.Seq, err)
+	}
+
+	return made.Dropped, nil
 }
 
 // readGuards fills in the guards' values of experiments.

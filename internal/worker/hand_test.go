@@ -7,6 +7,7 @@ import (
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
 	"ratchet/internal/research/rules"
+	"ratchet/internal/testform"
 )
 
 // handsText is a program whose build and run are the candidate's, and whose
@@ -83,7 +84,10 @@ func TestHands(t *testing.T) {
 		{"code in a file's place", ":", "rm out.txt; mkdir out.txt; touch out.txt/json.py", research.Invalid,
 			"out.txt/json.py would be loaded as code"},
 	}
-	for _, test := range tests {
+	for i, test := range tests {
+		if testform.IsQuick() && i%4 != 0 { // make check has every case
+			continue
+		}
 		x := c.judge(handsCandidate(test.build, test.run))
 
 		j := x.Judgement
