@@ -226,8 +226,9 @@ export class Table {
     l.a.title = row.hypothesis || "";
     l.a.setAttribute("href", link("x/" + row.n));
     setText(l.gain, row.gain_text || (row.value === null || row.value === undefined ? "–" : number(row.value, this.unit)));
-    setText(l.status, { unresolved: "waits for keep", invalid: "–", running: "runs" }[row.status] || row.status);
-    l.status.className = row.status === "kept" ? "tag kept" : row.status === "unresolved" ? "tag waits" : "quiet";
+    const isLeftOut = row.status === "kept" && row.proof === "left out by finalize";
+    setText(l.status, isLeftOut ? "left out" : { unresolved: "waits for keep", invalid: "–", running: "runs" }[row.status] || row.status);
+    l.status.className = isLeftOut ? "quiet" : row.status === "kept" ? "tag kept" : row.status === "unresolved" ? "tag waits" : "quiet";
     l.status.title = row.proof || "";
     setText(l.runs, row.runs ? String(row.runs) : "–");
     setText(l.took, duration(row.run_seconds));
