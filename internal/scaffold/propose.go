@@ -90,7 +90,7 @@ func listNames(all []*Proposal) []string {
 
 // listManifestsAbove are the manifests in the folders above dir, up to its repository's root.
 func listManifestsAbove(dir string) (above []string) {
-	for !isDir(filepath.Join(dir, ".git")) && filepath.Dir(dir) != dir {
+	for !isThere(filepath.Join(dir, ".git")) && filepath.Dir(dir) != dir {
 		dir = filepath.Dir(dir)
 
 		for _, name := range manifests {
@@ -100,16 +100,16 @@ func listManifestsAbove(dir string) (above []string) {
 		}
 	}
 
-	if filepath.Dir(dir) == dir { // no repository
+	if !isThere(filepath.Join(dir, ".git")) { // no repository
 		return nil
 	}
 
 	return above
 }
 
-func isDir(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.IsDir()
+func isThere(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
 }
 
 // Override puts the flags over what was found, and leaves the rest of it. With a command

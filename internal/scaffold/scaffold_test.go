@@ -89,3 +89,36 @@ func writeTree(t *testing.T, name string, a *txtar.Archive) (dir, golden string)
 
 	return dir, golden
 }
+
+// A folder of a module is found to be one by the go.mod above it, up to the repository's root.
+func TestDetectBelowAModule(t *testing.T) {
+	root := t.TempDir()
+	writeFile(t, root, "repo/go.mod", "module x\n")
+	writeFile(t, root, "repo/.git", "gitdir: elsewhere\n")
+	writeFile(t, root, "repo/sub/a.go", "package sub\n\nfunc Sum() {}\n")
+	writeFile(t, root, "repo/sub/a_test.go", "package sub\n\nfunc BenchmarkSum(b *testing.B) { Sum() }\n")
+	writeFile(t, root, "go.mod", "module above\n")
+	writeFile(t, root, "alone/a_test.go", "package alone\n\nfunc BenchmarkSum(b *testing.B) {}\n")
+
+	all, _, err := scaffold.Request{}.Propose(filepath.Join(root, "repo", "sub"))
+	if err != nil || all[0].Use != "BenchmarkSum" || all[0].Edit[0] != "a.go" || all[0].Build != "go test -c -o bench.test ." {
+		t.Errorf("%+v, %v", all[0], err)
+	}
+
+	if all, _, err = (scaffold.Request{}).Propose(filepath.Join(root, "alone")); err != nil || all[0].Run != "" {
+		t.Errorf("outside of a repository: %+v, %v", all[0], err)
+	}
+}
+
+// Projects below the folder have their commands run there, and their files named from above.
+func TestDetectProjectsBelow(t *testing.T) {
+	root := t.TempDir()
+	writeFile(t, root, "services/api/go.mod", "module api\n")
+	writeFile(t, root, "services/api/sum.go", "package api\n\nfunc Sum() {}\n")
+	writeFile(t, root, "services/api/sum_test.go", "package api\n\nfunc BenchmarkSum(b *testing.B) { Sum() }\n")
+
+	all, _, err := scaffold.Request{}.Propose(root)
+	if err != nil || all[0].Edit[0] != "services/api/sum.go" || all[0].Run[:len("cd services/api && ")] != "cd services/api && " {
+		t.Errorf("%+v, %v", all[0], err)
+	}
+}
