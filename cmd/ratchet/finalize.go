@@ -26,8 +26,9 @@ func finalizeCommand(cli *app) *cobra.Command {
 		Short: "certify, drop what does not pay, audit, and put the result on a branch of its own",
 		Long: `Ends a night's work. It certifies what was kept provisionally since the last checkpoint (if that fails, it is
 rolled back); leaves the kept changes out, in groups and one by one, and drops those that are not shown to pay;
-measures the gain of what is left by fresh pairs; and makes the branch ratchet/NAME-final on the campaign's start:
-one commit with the audited gain in its message, or with --stack one for each change with its measured effect.
+measures the gain of what is left by fresh pairs; and makes the branch ratchet/NAME-final on the commit that you
+started from: one commit with the audited gain in its message, or with --stack one for each change with its
+measured effect.
 
 The campaign's own branch, HEAD, the index and your files stay as they are, and nothing is pushed. The runs come on
 top of the campaign's budget; --dry-run says how many. A finalize that was killed goes on where it was.`,
@@ -97,10 +98,10 @@ func finalizeText(out io.Writer, result *finalize.Finalized, pr bool, file []str
 	fmt.Fprintln(out, result.Audit.Finding)
 
 	if n := len(result.Stack); n > 0 {
-		fmt.Fprintf(out, "%s holds it as %d commits on the campaign's start, the last is %s\n", result.Branch, n,
+		fmt.Fprintf(out, "%s holds it as %d commits on the commit that you started from, the last is %s\n", result.Branch, n,
 			result.Commit)
 	} else {
-		fmt.Fprintf(out, "%s holds it as one commit, %s, on the campaign's start\n", result.Branch, result.Commit)
+		fmt.Fprintf(out, "%s holds it as one commit, %s, on the one that you started from\n", result.Branch, result.Commit)
 	}
 
 	fmt.Fprintf(out, "a merge brings %s:\n", wording.Count(len(result.Brings), "commit"))

@@ -132,7 +132,7 @@ func (s *site) playBlock(block string) string {
 }
 
 var (
-	stillRunning = regexp.MustCompile(`(?m)^[a-z][0-9]+ running: .*\n`)
+	stillRunning = regexp.MustCompile(`(?m)^([a-z][0-9]+ running|finalize: [a-z]+): .*\n`) // how far long work is
 	someNumber   = regexp.MustCompile(`[0-9][0-9.,]*( ?(%|×|(µs|ns|ms|s|min|h)\b))?`)
 	someNumbers  = regexp.MustCompile(`N( N)+`)
 	someCommit   = regexp.MustCompile(`\b[0-9a-f]{9}\b`)
