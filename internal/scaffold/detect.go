@@ -81,7 +81,8 @@ func (p *Proposal) LikelyFiles() string {
 	return "; perhaps " + strings.Join(p.Like, ", ")
 }
 
-func (p *Proposal) addReason(why string) { p.Why = append(p.Why, why) }
+// addReason adds a line to a list of the proposal's own: copies of one share what was said before.
+func (p *Proposal) addReason(why string) { p.Why = append(slices.Clip(p.Why), why) }
 
 func (p *Proposal) addReasonf(format string, args ...any) { p.addReason(fmt.Sprintf(format, args...)) }
 
@@ -307,7 +308,7 @@ func (p *Proposal) moveTo(dir string) {
 
 	for _, command := range []*string{&p.Setup, &p.Build, &p.Run, &p.Check, &p.Tests} {
 		if *command != "" {
-			*command = "cd " + dir + " && " + *command
+			*command = "cd " + quoteArgument(dir) + " && " + *command
 		}
 	}
 
