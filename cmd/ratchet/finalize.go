@@ -107,7 +107,7 @@ func finalizeText(out io.Writer, result *finalize.Finalized, pr bool, file []str
 	fmt.Fprintf(out, "a merge brings %s:\n", wording.Count(len(result.Brings), "commit"))
 
 	for _, commit := range result.Brings {
-		fmt.Fprintf(out, "  %s %s\n    %s: %s added, %d removed\n", commit.Commit, commit.Subject,
+		fmt.Fprintf(out, "  %s %s\n    %s: %s added, %d removed\n", wording.ShortCommit(commit.Commit), commit.Subject,
 			strings.Join(commit.Files, ", "), wording.Count(commit.Added, "line"), commit.Removed)
 	}
 

@@ -180,7 +180,7 @@ type CommitStat struct {
 // ListCommits returns the commits that lead from base to head, oldest first.
 func (r *Repo) ListCommits(ctx context.Context, base, head string) ([]CommitStat, error) {
 	out, err := r.git(ctx, nil, "-c", "core.quotePath=false", "log", "--reverse", "--no-renames", "--no-show-signature",
-		"--format=%x00%h%n%s", "--numstat", base+".."+head)
+		"--format=%x00%H%n%s", "--numstat", base+".."+head)
 	if err != nil {
 		return nil, err
 	}
