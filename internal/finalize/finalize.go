@@ -363,16 +363,17 @@ func commitResult(
 	ctx context.Context, co *checkout.Checkout, campaign *history.Campaign, ablation *ablator,
 	made history.Finalization, result *Finalized, proof string,
 ) error {
+	base, err := checkout.FindBase(ctx, co, campaign)
+	if err != nil {
+		return err
+	}
+
 	if was := campaign.Final; was != nil && was.Head == made.Head && was.Audit == made.Audit && was.Tree == made.Tree &&
 		was.Ablated == made.Ablated && was.Most == made.Most && was.Stack == len(made.Stack) {
 		if _, err := co.Repo.Tree(ctx, was.Commit); err == nil {
 			made.Commit, result.Stack = was.Commit, made.Stack
-			return createBranch(ctx, co, campaign, made, result)
+			return createBranch(ctx, co, campaign, base, made, result)
 		}
-	}
-	base, err := checkout.FindBase(ctx, co, campaign)
-	if err != nil {
-		return err
 	}
 	at := base
 
@@ -420,7 +421,7 @@ func commitResult(
 		return err
 	}
 
-	return createBranch(ctx, co, campaign, made, result)
+	return createBranch(ctx, co, campaign, base, made, result)
 }
 
 // mergeableTree is the tree of a version as a branch for a merge has it: where the
@@ -435,20 +436,16 @@ func mergeableTree(
 	return co.Repo.RevertFile(ctx, tree, base, campaign.ProgramPath)
 }
 
+// createBranch makes the branch, and says what a merge of it brings over base.
 func createBranch(
-	ctx context.Context, co *checkout.Checkout, campaign *history.Campaign,
+	ctx context.Context, co *checkout.Checkout, campaign *history.Campaign, base string,
 	made history.Finalization, result *Finalized,
-) error {
+) (err error) {
 	if err := co.Repo.UpdateRefs(ctx, []source.RefUpdate{{Name: made.Branch, New: made.Commit}},
 		"ratchet: finalize "+campaign.Name); err != nil {
 		return err
 	}
 	result.Commit, result.Next = wording.ShortCommit(made.Commit), checkout.MergeCommand(campaign, result.Branch)
-
-	base, err := checkout.FindBase(ctx, co, campaign)
-	if err != nil {
-		return err
-	}
 	result.Brings, err = co.Repo.ListCommits(ctx, base, made.Commit)
 
 	return err

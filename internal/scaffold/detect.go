@@ -48,9 +48,6 @@ const (
 	ofTests
 )
 
-// complete says whether nothing has to be asked.
-func (p *Proposal) complete() bool { return len(p.Missing()) == 0 }
-
 // Missing names the flags that would give what detection did not.
 func (p *Proposal) Missing() []string {
 	var flags []string
@@ -88,6 +85,16 @@ func (p *Proposal) addReasonf(format string, args ...any) { p.addReason(fmt.Spri
 
 // setUsage lets the proposal measure what the run uses, until a trial shows what it prints.
 func (p *Proposal) setUsage() { p.Metric, p.unsure = cpuSeconds(), true }
+
+// proposeTests proposes the CPU time of the project's tests, which run makes: they are what
+// is measured, and no check besides.
+func (p *Proposal) proposeTests(run string) *Proposal {
+	tests := *p
+	tests.kind, tests.Use, tests.What = ofTests, "tests", "CPU time of the tests"
+	tests.Run, tests.Metric, tests.Tests, tests.Check = run, cpuSeconds(), p.Check, ""
+
+	return &tests
+}
 
 // setExercised takes the source file that is measured: what body, the benchmark's
 // text in file, makes use of.

@@ -45,14 +45,11 @@ func detectCargo(folder *tree) (found []*Proposal) {
 		found = append(found, &program)
 	}
 
-	tests := base
-	tests.kind, tests.Use, tests.What = ofTests, "tests", "CPU time of the tests"
-	tests.Build, tests.Run, tests.Metric, tests.Check = "cargo test --release --no-run",
-		"cargo test --release --quiet", cpuSeconds(), ""
-	tests.Tests = base.Check
+	tests := base.proposeTests("cargo test --release --quiet")
+	tests.Build = "cargo test --release --no-run"
 	tests.setCrateEdit(folder)
 
-	return append(found, &tests)
+	return append(found, tests)
 }
 
 // setCrateEdit takes the crate's only source, or its library where it has a program too.

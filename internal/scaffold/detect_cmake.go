@@ -44,9 +44,8 @@ func detectCMake(folder *tree) (found []*Proposal) {
 	}
 
 	if cmakeTests().MatchString(folder.readStart("CMakeLists.txt")) {
-		found = append(found, &Proposal{kind: ofTests, Use: "tests", What: "CPU time of the tests",
-			Build: cmakeBuild, Run: "ctest --test-dir build", Metric: cpuSeconds(),
-			Tests: cmakeBuild + " && ctest --test-dir build"})
+		base := Proposal{Build: cmakeBuild, Check: cmakeBuild + " && ctest --test-dir build"}
+		found = append(found, base.proposeTests("ctest --test-dir build"))
 	}
 
 	return found

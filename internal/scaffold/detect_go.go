@@ -52,11 +52,9 @@ func detectGo(folder *tree) (found []*Proposal) {
 	}
 
 	if base.Check != "" {
-		tests := base
-		tests.kind, tests.Use, tests.What = ofTests, "tests", "CPU time of the tests"
+		tests := base.proposeTests("go test -count=1 ./...")
 		tests.Build = "go test -run '^$' ./..." // compiles, so that the run doesn't
-		tests.Run, tests.Metric, tests.Check, tests.Tests = "go test -count=1 ./...", cpuSeconds(), "", base.Check
-		found = append(found, &tests)
+		found = append(found, tests)
 	}
 
 	return found

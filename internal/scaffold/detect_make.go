@@ -48,14 +48,11 @@ func detectMake(folder *tree) (found []*Proposal) {
 	}
 
 	if base.Check != "" {
-		tests := base
-		tests.kind, tests.Use, tests.What = ofTests, "tests", "CPU time of the tests"
-		tests.Run, tests.Metric, tests.Check, tests.Tests = base.Check, cpuSeconds(), "", base.Check
-
+		tests := base.proposeTests(base.Check)
 		if slices.Contains(targets, "all") {
 			tests.Build = "make --silent all"
 		}
-		found = append(found, &tests)
+		found = append(found, tests)
 	}
 
 	return found

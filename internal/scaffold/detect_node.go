@@ -91,11 +91,11 @@ func detectJS(folder *tree) (found []*Proposal) {
 		}
 		proposal := base
 		proposal.kind, proposal.Use, proposal.What = ofTests, name, `CPU time of the script "`+name+`"`
-		proposal.Run, proposal.Metric, proposal.Build = script+name, cpuSeconds(), ""
+		proposal.Run, proposal.Metric = script+name, cpuSeconds()
 		proposal.addReasonf(`the script "%s"`, name)
 
 		if name == "test" {
-			proposal.Build, proposal.Tests, proposal.Check = base.Build, base.Check, ""
+			proposal.Tests, proposal.Check = base.Check, ""
 		}
 
 		if main := folder.findMain(&pkg); main != "" {

@@ -49,10 +49,7 @@ func detectPython(folder *tree) (found []*Proposal) {
 	}
 
 	if base.Check != "" {
-		tests := base
-		tests.kind, tests.Use, tests.What = ofTests, "tests", "CPU time of the tests"
-		tests.Run, tests.Metric, tests.Check, tests.Tests = base.Check, cpuSeconds(), "", base.Check
-		found = append(found, &tests)
+		found = append(found, base.proposeTests(base.Check))
 	}
 
 	return found

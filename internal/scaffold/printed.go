@@ -14,9 +14,8 @@ import (
 // Printed is a number that a run printed, and the metric that reads it.
 type Printed struct {
 	Metric contract.Metric
-	Line   string // where it stands, shortened
+	Line   string // the last in which it stands
 	rank   int
-	times  int // it was printed
 }
 
 // maxPrintedLines bounds how many lines of an output are looked at, from its end.
@@ -57,18 +56,17 @@ func FindPrinted(output []byte, own string) []Printed {
 	return found
 }
 
-// addPrinted adds a metric, or counts it where it is there.
+// addPrinted adds a metric; of one that is there already the last line counts.
 func addPrinted(all []Printed, metric contract.Metric, line, own string) []Printed {
 	for i := range all {
 		if all[i].Metric.Name == metric.Name {
-			all[i].times++
 			all[i].Line = line
 
 			return all
 		}
 	}
 
-	p := Printed{Metric: metric, Line: line, times: 1}
+	p := Printed{Metric: metric, Line: line}
 	p.rank = p.rankAsMetric()
 	if len(own) > 3 && strings.Contains(metricName(metric.Name), own) {
 		p.rank += 2

@@ -181,17 +181,13 @@ func gatherFinal(tx *ledger.Tx, facts *report.Facts) error {
 		return nil
 	}
 
-	record, err := tx.Record(is.Seq)
+	record, made, err := readFinalization(tx, is)
 	if err != nil {
 		return err
 	}
-
-	final := &report.Final{Ref: report.RefOf(record)}
-	if err := json.Unmarshal(record.Body, &final.Finalization); err != nil {
-		return fmt.Errorf("decode record %d: %w", record.Seq, err)
-	}
-
+	final := &report.Final{Ref: report.RefOf(record), Finalization: made}
 	facts.Final = final
+
 	if !final.Ablated {
 		return nil
 	}

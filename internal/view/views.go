@@ -254,17 +254,25 @@ func readDropped(tx *ledger.Tx, campaign *history.Campaign) ([]int, error) {
 		return nil, nil
 	}
 
+	_, made, err := readFinalization(tx, final)
+
+	return made.Dropped, err
+}
+
+// readFinalization reads the record that a finalize left, whole.
+func readFinalization(tx *ledger.Tx, final *history.Final) (history.Record, history.Finalization, error) {
+	var made history.Finalization
+
 	record, err := tx.Record(final.Seq)
 	if err != nil {
-		return nil, err
+		return record, made, err
 	}
 
-	var made history.Finalization
 	if err := json.Unmarshal(record.Body, &made); err != nil {
-		return nil, fmt.Errorf("decode record %d: %w", record.Seq, err)
+		return record, made, fmt.Errorf("decode record %d: %w", record.Seq, err)
 	}
 
-	return made.Dropped, nil
+	return record, made, nil
 }
 
 // readGuards fills in the guards' values of experiments.
