@@ -3,7 +3,6 @@ package scaffold
 import (
 	"cmp"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 	"time"
@@ -38,8 +37,7 @@ const minRank = 3
 
 // Settle takes the metric from what a run of the proposal printed, if it was open, and
 // the time limit from how long the run took. want is the name that a person gave, or "",
-// own the project's.
-// It returns the other numbers that could be the metric.
+// own the project's. It returns the other numbers that could be the metric.
 func (p *Proposal) Settle(want, own string, output []byte, seconds float64) (others []Printed) {
 	if wall := 3 * time.Duration(seconds*float64(time.Second)); wall > defaultWall {
 		p.Wall = wall.Round(time.Minute)
@@ -125,9 +123,5 @@ var plainArgument = compileLazily(`^[\w./:@=+-]+$`)
 
 // FormatSample is a value of the metric with its unit.
 func FormatSample(metric contract.Metric, value float64) string {
-	if math.IsNaN(value) {
-		return metric.Name
-	}
-
 	return metric.Name + " " + wording.FormatValue(value, metric.Unit)
 }
