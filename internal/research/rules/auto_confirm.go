@@ -21,8 +21,9 @@ const (
 	mostConfirming = 24   // looks of an experiment up to which more are asked for
 )
 
-// confirm is what an experiment that ends with the judgement still needs: a look, or
-// nil with the judgement as it may stand.
+// confirm returns the look that an experiment still needs before it can end with the
+// judgement, nil where it can. Where no look is left to be made, it widens the interval of
+// a judgement that is not confirmed to 0, and does not call it worse.
 func (a Auto) confirm(st RuleState, effect float64, obs []Observation, judgement *Judgement, canRun bool) *Step {
 	gain := judgement.Gain
 	if st.Version == FirstVersion || gain == nil || gain.Lo <= 0 && gain.Hi >= 0 {
