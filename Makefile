@@ -24,6 +24,8 @@ GPU_BUDGET ?= 60s
 # go-nvml binds what its own header deprecates.
 export CGO_CFLAGS ?= -O2 -g -Wno-deprecated-declarations
 TRIALS ?= 200
+# Packages that make test tests at once: some of them wait more than they compute.
+AT_ONCE ?= 3
 CLIENT_RUN ?= 75s
 RIDERS ?= 8
 # The benchmarks of examples/field to play, by commas, and the share of their 40 edits a campaign.
@@ -42,10 +44,10 @@ build: ## build bin/ratchet
 
 test: ## the suite in its quick form, for every edit: what it leaves out says what proves the like, and is run by make check
 	$(GO) vet ./...
-	$(GO) test -short -timeout 70m ./...
+	$(GO) test -short -vet=off -p $(AT_ONCE) -timeout 70m ./...
 
 check: ## the suite in its short form, every test of it, as CI runs it (13 minutes on 2 slow cores)
-	RATCHET_TEST_CI=1 $(MAKE) test
+	RATCHET_TEST_CI=1 $(MAKE) test AT_ONCE=2
 
 cover: ## hold what share of each package its own tests cover, short form (TestFaults is left out: it fails the writes of coverage, too)
 	@mkdir -p bin

@@ -282,6 +282,7 @@ func TestArtifactSizeIsDeterministicAndFollowsTheScript(t *testing.T) {
 }
 
 func TestWordfreqTextIsAMegabyteAndFrozen(t *testing.T) {
+	testform.SkipQuick(t, "it is about the example, and nothing of Ratchet takes part")
 	x := load(t, "wordfreq")
 	dir := write(t, x)
 

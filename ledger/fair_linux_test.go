@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"ratchet/internal/testform"
 	"ratchet/ledger"
 )
 
@@ -23,6 +24,7 @@ func eventually(t *testing.T, what string, so func() bool) {
 // Nobody appends twice while another waits: when all processes have been waiting
 // for a turn, the next turns are one of each, wherever they run and however fast.
 func TestProcessesShareFairly(t *testing.T) {
+	testform.SkipQuick(t, "TestHistoriesAreLinearizable has processes that append at once")
 	l := fresh(t)
 	put(t, l, opening()...)
 	var ps []*process

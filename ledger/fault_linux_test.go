@@ -19,6 +19,7 @@ import (
 
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
+	"ratchet/internal/testform"
 	"ratchet/ledger"
 )
 
@@ -227,6 +228,9 @@ func TestFaults(t *testing.T) {
 	for _, begun := range []bool{true, false} {
 		for _, onwards := range []bool{false, true} {
 			t.Run(fmt.Sprintf("begun=%t,onwards=%t", begun, onwards), func(t *testing.T) {
+				if !begun || onwards {
+					testform.SkipQuick(t, "one of the four ways")
+				}
 				t.Parallel()
 				eachFault(t, begun, onwards)
 			})

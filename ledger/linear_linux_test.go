@@ -16,6 +16,7 @@ import (
 	"github.com/anishathalye/porcupine"
 
 	"ratchet/internal/research/history"
+	"ratchet/internal/testform"
 	"ratchet/ledger"
 )
 
@@ -188,6 +189,7 @@ func TestHistoriesAreLinearizable(t *testing.T) {
 // The same operations, made carelessly, must be found out; else the test above
 // shows nothing.
 func TestCarelessHistoriesAreFoundOut(t *testing.T) {
+	testform.SkipQuick(t, "it shows that TestHistoriesAreLinearizable can fail")
 	for _, kind := range []string{opAppend, opKeep, opClaim, opTry} {
 		t.Run(kind, func(t *testing.T) {
 			if testing.Short() && kind != opKeep {

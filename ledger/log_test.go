@@ -13,6 +13,7 @@ import (
 
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
+	"ratchet/internal/testform"
 	"ratchet/ledger"
 	"ratchet/ledger/logtest"
 )
@@ -169,6 +170,7 @@ func wantSame(t *testing.T, n uint64, replicas ...*ledger.Ledger) {
 }
 
 func TestReplicasShareALog(t *testing.T) {
+	testform.SkipQuick(t, "TestReplicasUpdateAtOnce")
 	log := &memoryLog{}
 	a, b := replica(t, log), replica(t, log)
 

@@ -170,7 +170,7 @@ def act(handler, flags): return struct.pack("QQQQ", handler, flags | 0x04000000,
 if os.fork() == 0:
     if os.fork() == 0:
         call(rt_sigaction, 17, act(0, 2), 0, 8); call(rt_sigaction, 17, act(0, 0), 0, 8); os._exit(0)
-    os._exit(0)
+    os.wait(); os._exit(0)
 os.wait()`,
 		"with its memory closed": "libc.prctl(4, 0); call(rt_sigaction, 17, act(0, 2), 0, 8)",
 		// The stage sees what is set change under its eyes sooner or later.

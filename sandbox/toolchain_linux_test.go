@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"ratchet/internal/testform"
 	"ratchet/sandbox"
 )
 
@@ -96,6 +97,7 @@ print("METRIC rps=%f" % (50 / (time.time() - t)))'`, files: map[string]string{"a
 
 // What people really run works under everything that confines.
 func TestToolchains(t *testing.T) {
+	testform.SkipQuick(t, "it runs what a machine has installed")
 	forEachTier(t, func(t *testing.T, f *fixture) {
 		for i, c := range toolchains() {
 			if _, err := exec.LookPath(c.needs); err != nil || c.slow && !*slowToolchains || !f.hasTurn(i) {

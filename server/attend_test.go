@@ -11,6 +11,7 @@ import (
 
 	"ratchet/internal/checkout"
 	"ratchet/internal/research/history"
+	"ratchet/internal/testform"
 	"ratchet/internal/view"
 	"ratchet/server"
 )
@@ -105,6 +106,7 @@ func (c *campaign) stdio(t *testing.T) *campaign {
 // Sessions notice each other in one checkout, whatever way they come, until
 // they leave: two of one client in one server, HTTP beside standard streams.
 func TestSessionsShareNoCheckout(t *testing.T) {
+	testform.SkipQuick(t, "TestTwoRepositoriesInOneServer")
 	t.Parallel()
 	c := started(t)
 	s := serve(t, func(o *server.HTTPOptions) { o.Open = openAny }, c.dir)
@@ -146,6 +148,7 @@ func TestSessionsShareNoCheckout(t *testing.T) {
 
 // A session that is silent for long, or one too many, leaves its checkout.
 func TestSilentSessionsLeave(t *testing.T) {
+	testform.SkipQuick(t, "TestClaimsOfThoseWhoLeft")
 	t.Parallel()
 	c, elsewhere := started(t), started(t)
 	s := serve(t, func(o *server.HTTPOptions) { o.Open, o.Limits.Away = openAny, 100*time.Millisecond }, c.dir)

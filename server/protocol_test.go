@@ -14,6 +14,7 @@ import (
 	"ratchet/internal/checkout"
 	"ratchet/internal/lab"
 	"ratchet/internal/research/history"
+	"ratchet/internal/testform"
 	"ratchet/internal/view"
 	"ratchet/server"
 )
@@ -107,6 +108,7 @@ func (c *campaign) complete(ref, argument, prefix string, want ...string) {
 
 // A session that says nothing of a log hears of none.
 func TestNoLogUnasked(t *testing.T) {
+	testform.SkipQuick(t, "TestNotesAreToldOnce")
 	for _, w := range []way{{"stdio", "2025-06-18"}, {"http", "2025-06-18"}, {"http", "2026-07-28"}} {
 		c := newRepository(t)
 		var n *notifications

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"ratchet/internal/research"
+	"ratchet/internal/testform"
 	"ratchet/server"
 )
 
@@ -357,6 +358,7 @@ var sessions = flag.Int("sessions", 0,
 // Sessions that are opened, used once and left cost nothing that stays, be it
 // that each tenth works in the checkout.
 func TestSessionsLeftBehind(t *testing.T) {
+	testform.SkipQuick(t, "TestClaimsOfThoseWhoLeft")
 	dir := newRepository(t).dir
 	o, token := options(t, dir)
 	o.Open, o.Limits.Labs, o.Limits.Rate, o.Limits.Burst = openAny, 64, 1e9, 1e9

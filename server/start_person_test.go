@@ -8,12 +8,14 @@ import (
 	"github.com/mark3labs/mcp-go/client"
 
 	"ratchet/internal/research/history"
+	"ratchet/internal/testform"
 )
 
 // TestFurtherCampaignAsksThePerson holds that an agent can't start a campaign with a
 // scope or budget of its own beside the one that the person set up: its person is asked,
 // and what they agree to is what starts.
 func TestFurtherCampaignAsksThePerson(t *testing.T) {
+	testform.SkipQuick(t, "TestThePersonDecides")
 	inEveryWay(t, func(t *testing.T, w way) {
 		h := &human{}
 		c := newRepository(t)

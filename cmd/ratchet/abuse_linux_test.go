@@ -23,6 +23,7 @@ import (
 
 	"ratchet/internal/research/history"
 	"ratchet/internal/research/rules"
+	"ratchet/internal/testform"
 	"ratchet/ledger"
 	"ratchet/sandbox/layers"
 )
@@ -44,6 +45,7 @@ const (
 )
 
 func TestAbuseBinary(t *testing.T) {
+	testform.SkipQuick(t, "sandbox: TestAbuse")
 	users := map[string]*syscall.Credential{"other": nil}
 	if os.Geteuid() == 0 {
 		users = map[string]*syscall.Credential{"root": nil, "other": {Uid: nobody, Gid: nobody}}

@@ -85,6 +85,7 @@ var hows = []string{"after:kill", "before:kill", "before:error", "after:error"}
 // succeed or say truthfully that it is done, and the site must be sound; the
 // rest of the story goes on as if nothing had been.
 func TestFaults(t *testing.T) {
+	testform.SkipQuick(t, "internal/lab: Test…AfterOneThatDied, and TestKillWorker")
 	t.Parallel()
 
 	for _, how := range hows {
@@ -150,6 +151,7 @@ var shortMutants = []string{"ledger.commit", "checkout.restore", "job.lock"}
 // missing fsync loses, only a power cut shows: TestPowerCut. That a calibration's
 // worker acknowledges late, nothing shows: its call is slow, no more.
 func TestMutants(t *testing.T) {
+	testform.SkipQuick(t, "TestFaults is left out, too")
 	t.Parallel()
 
 	seen := map[string]bool{}
@@ -219,6 +221,7 @@ func TestFaultPoints(t *testing.T) {
 
 // The binary that users have holds nothing of the faults, not even the names of points.
 func TestFaultsCostNothing(t *testing.T) {
+	testform.SkipQuick(t, "it builds a binary of its own")
 	with, err := faulty()
 	if err != nil {
 		t.Fatal(err)

@@ -76,7 +76,7 @@ func (s *site) runsNow() (runs int) {
 // A finalize that is killed, by itself or with the worker that measures for
 // it, goes on where it was: no run is made twice. What one decided is recomputed.
 func TestFinalizeKilled(t *testing.T) {
-	testform.SkipQuick(t, "finalize.txtar is whole, internal/finalize: TestFinalizeDropsWhatDoesNotPay")
+	testform.SkipQuick(t, "internal/finalize: TestFinalizeDropsWhatDoesNotPay")
 	t.Parallel()
 	s := overtaken(t)
 	before := s.runsNow()

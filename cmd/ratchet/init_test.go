@@ -13,6 +13,7 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"ratchet/internal/research/contract"
+	"ratchet/internal/testform"
 )
 
 var updateInit = flag.Bool("update-init", false, "write the goldens of TestInit")
@@ -236,6 +237,7 @@ func TestInitRefusesNonsense(t *testing.T) {
 
 // init --from writes nothing over what is there, and says what it could not make out.
 func TestInitFromRefuses(t *testing.T) {
+	testform.SkipQuick(t, "internal/foreign: its tests read every format")
 	t.Parallel()
 
 	theirs := "# research\nThe file you edit is `train.py`. Run `uv run train.py`. The lowest val_bpb wins.\ngrep \"^val_bpb:\" run.log\n"

@@ -21,6 +21,7 @@ import (
 	"ratchet/internal/research"
 	"ratchet/internal/research/rules"
 	"ratchet/internal/simulate"
+	"ratchet/internal/testform"
 	"ratchet/ledger"
 )
 
@@ -276,6 +277,7 @@ func competingLoad(seed uint64, most int) (stop func()) {
 
 // The edits that are called useless compile, and are edits.
 func TestNoOpsAreEdits(t *testing.T) {
+	testform.SkipQuick(t, "make field plays them")
 	t.Parallel()
 
 	dir := t.TempDir()

@@ -170,6 +170,7 @@ const hookKey = "0123456789abcdef0123456789abcdef"
 // that works at once; nothing of the secrets is in what is stored; a stop ends
 // the process.
 func TestNoticesArrive(t *testing.T) {
+	testform.SkipQuick(t, "internal/notify: TestNotifierDelivers")
 	t.Parallel()
 	hook := receive(t, func(n int, w http.ResponseWriter, _ *http.Request) {
 		if n <= 2 {
@@ -555,6 +556,7 @@ func (s *site) hooked() (all []payload) {
 // TestHooks: pi's contract: who is called when, with what, and what becomes of
 // what is printed.
 func TestHooks(t *testing.T) {
+	testform.SkipQuick(t, "internal/notify: TestHooksRunAroundAnExperiment")
 	t.Parallel()
 	s := hooking(t, "")
 

@@ -176,6 +176,7 @@ func (w *web) once(tool string, args map[string]any) answer {
 // A server that is killed, or told to end, leaves the run under way alone; the
 // next server picks it up, for the same session.
 func TestServeEndsInMidRun(t *testing.T) {
+	testform.SkipQuick(t, "TestKillServer")
 	t.Parallel()
 
 	for name, end := range map[string]func(*served){
@@ -309,6 +310,7 @@ func (s *site) worktrees(n int) (dirs []string) {
 }
 
 func TestServeWithTLS(t *testing.T) {
+	testform.SkipQuick(t, "server answers over HTTP")
 	t.Parallel()
 	s := newSite(t)
 	cert, key := s.certificate()

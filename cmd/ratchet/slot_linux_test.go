@@ -196,7 +196,7 @@ func (s *site) started(tool, args string) (job string) {
 
 // Two campaigns that measure pairs take turns: who waits gets the slot after one block.
 func TestCampaignsTakeTurns(t *testing.T) {
-	testform.SkipQuick(t, "internal/worker: TestSlotIsGivenBack")
+	testform.SkipQuick(t, "internal/queue: the slot's own tests")
 	t.Parallel()
 	locks := t.TempDir()
 	sites := []*site{newSlotSite(t, locks), newSlotSite(t, locks)}

@@ -41,6 +41,7 @@ func (s *site) runsOf(job research.JobID) (runs []rules.Run) {
 // is made again, and the void one counts nowhere. What is not measured may take
 // its time. A machine that never stays awake is not the candidate's fault.
 func TestSuspend(t *testing.T) {
+	testform.SkipQuick(t, "internal/queue: TestPatienceWhileNothingRuns")
 	t.Parallel()
 
 	for _, c := range []struct {

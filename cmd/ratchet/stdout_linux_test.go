@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"ratchet/internal/testform"
 )
 
 // noise is printed by the setup, the build, the check and the run of this
@@ -124,6 +126,7 @@ func onlyProtocol(t *testing.T, out []byte) string {
 // A server that dies while it answers may leave a message unfinished, since
 // nobody can write 25 kB at once, but adds nothing to it.
 func TestStdoutOfACrash(t *testing.T) {
+	testform.SkipQuick(t, "TestStdoutIsProtocol")
 	t.Parallel()
 
 	s := newSite(t)

@@ -70,6 +70,7 @@ func TestUserStateIsUntouched(t *testing.T) {
 // An edit made while a run was under way survives revert: it is stored, and
 // the answer names where.
 func TestRevertSavesWhatWasEditedOn(t *testing.T) {
+	testform.SkipQuick(t, "internal/lab: TestRunAndRevert")
 	t.Parallel()
 	s := newSite(t)
 	g := s.gated()

@@ -18,6 +18,7 @@ import (
 	"ratchet/internal/demo"
 	"ratchet/internal/research"
 	"ratchet/internal/screen"
+	"ratchet/internal/testform"
 )
 
 // Faults of the server that the test's binary is for a play, see fakeServer.
@@ -269,6 +270,7 @@ func TestPlayWithRightAnswers(t *testing.T) {
 }
 
 func TestPlayWithWrongAnswers(t *testing.T) {
+	testform.SkipQuick(t, "TestPlayWithRightAnswers checks each answer")
 	for fault, want := range map[string]string{
 		faultVerdict:  "improved, expected invalid: found: improved",
 		faultRevert:   "revert did not restore build.sh",

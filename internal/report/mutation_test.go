@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"ratchet/internal/report"
+	"ratchet/internal/testform"
 )
 
 // mutant is a report, or its ledger, with one thing changed.
@@ -293,6 +294,7 @@ func changeHead(s *subject) mutant {
 // is noticed by the figures alone, and named with its line; the report itself
 // is accepted.
 func TestMutations(t *testing.T) {
+	testform.SkipQuick(t, "it shows that the report's checks can fail")
 	kinds := []struct {
 		name string
 		do   func(*subject) mutant

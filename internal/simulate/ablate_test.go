@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"ratchet/internal/simulate"
+	"ratchet/internal/testform"
 )
 
 var ablations = flag.Int("ablations", 0, "ablations of every planted head in TestAblation (0: 12, or 6 with -short)")
@@ -72,6 +73,7 @@ func share(a, b int) float64 {
 // Riders go, real gains stay, and the mutants would be noticed. With -v
 // and -ablations 1000 it prints the table of docs/performance.md.
 func TestAblation(t *testing.T) {
+	testform.SkipQuick(t, "internal/research/rules: the ablation's tests")
 	t.Parallel()
 	table := "| planted head | noise | riders dropped | gains kept | gain retained | runs |\n|---|---|---|---|---|---|\n"
 

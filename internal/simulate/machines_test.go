@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"ratchet/internal/simulate"
+	"ratchet/internal/testform"
 )
 
 // playStreams plays a few nights on the committed streams whose names hold part.
@@ -35,6 +36,7 @@ func playStreams(t *testing.T, part string, nights int, first bool) []simulate.M
 // On machines with two speeds useless edits are not called worse, and intervals hold; the
 // first version of the rule, which knows one speed, fails both.
 func TestSlowRunsAreNoLosses(t *testing.T) {
+	testform.SkipQuick(t, "internal/research/rules: TestSlowTimesCallNothing")
 	t.Parallel()
 
 	for _, m := range playStreams(t, "slow-blocks", size(10, 4), false) {
@@ -91,6 +93,7 @@ func TestWarmUpIsNoGain(t *testing.T) {
 // A rule that is told the noise states narrower intervals, but not much; a recorded
 // stream's noise can't be told.
 func TestToldWidth(t *testing.T) {
+	testform.SkipQuick(t, "it compares with a rule that is told the noise, and nothing else depends on it")
 	t.Parallel()
 	study := simulate.MachineStudy{Seed: 8, Nights: 3}
 

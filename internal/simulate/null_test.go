@@ -50,6 +50,9 @@ func TestNullNightsStayClean(t *testing.T) {
 		{"certify, no assumptions", 300, 25, 5, 28, .12, .05},
 	} {
 		t.Run(c.rule, func(t *testing.T) {
+			if c.rule != "auto" {
+				testform.SkipQuick(t, "internal/research/rules: TestNullNightsStayClean has search: certify")
+			}
 			t.Parallel()
 
 			sum, n := 0.0, size(c.nights, c.short)

@@ -11,6 +11,7 @@ import (
 
 	"ratchet/internal/research"
 	"ratchet/internal/source"
+	"ratchet/internal/testform"
 )
 
 // evil is what the tests put in the evaluator's place; trueScore is what is committed.
@@ -22,6 +23,7 @@ const (
 // TestOtherContentForGit holds that a run gets what the commit names, whatever this clone
 // puts in its place: the true content, or a refusal that names the file or the object.
 func TestOtherContentForGit(t *testing.T) {
+	testform.SkipQuick(t, "TestCycle has a filter")
 	for name, test := range map[string]struct {
 		play    func(t *testing.T, dir, blob string)
 		refused []string // words of the refusal, nil where the true content is read

@@ -24,7 +24,7 @@ func TestCycle(t *testing.T) {
 			}
 
 			if !quickKinds[k.name] {
-				testform.SkipQuick(t, "the quick kinds have names, a filter, line ends, a second checkout, a submodule")
+				testform.SkipQuick(t, "the quick kinds have names, a filter, a second checkout")
 			}
 
 			s := k.build(t)

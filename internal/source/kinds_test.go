@@ -47,8 +47,7 @@ var variants = map[string]bool{
 
 // quickKinds are those of the quick form.
 var quickKinds = map[string]bool{
-	"names that need quoting": true, "core.autocrlf": true, "clean and smudge filter that isn't idempotent": true,
-	"linked worktree": true, "submodule": true,
+	"names that need quoting": true, "clean and smudge filter that isn't idempotent": true, "linked worktree": true,
 }
 
 var kinds = []kind{

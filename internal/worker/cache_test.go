@@ -14,6 +14,7 @@ import (
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
 	"ratchet/internal/research/rules"
+	"ratchet/internal/testform"
 )
 
 // cachedText is a program whose number goes through everything that is cached: the
@@ -147,6 +148,7 @@ func keptTexts() map[string]string {
 // TestKeptBuilds judges edits of one size as fast as they come, keeps them, and
 // measures the start again at the end: each gives its own number.
 func TestKeptBuilds(t *testing.T) {
+	testform.SkipQuick(t, "TestVersionsAreNewerThanStart")
 	t.Parallel()
 
 	for name, text := range keptTexts() {
@@ -179,6 +181,7 @@ func TestKeptBuilds(t *testing.T) {
 // TestBuildsSeeStartsCaches has builds that list HOME: whatever was kept before, each finds
 // what the start's build left there, and nothing else.
 func TestBuildsSeeStartsCaches(t *testing.T) {
+	testform.SkipQuick(t, "TestVersionsAreNewerThanStart")
 	t.Parallel()
 
 	const text = "---\nname: tiny\nedit: candidate.sh\nmetric: {name: score, better: lower, noise: deterministic}\n" +
@@ -226,6 +229,7 @@ func TestVersionsAreNewerThanStart(t *testing.T) {
 // TestTimesOfVersions has versions made one right after the other: their files'
 // times are whole seconds, later than the start's build, and each its own.
 func TestTimesOfVersions(t *testing.T) {
+	testform.SkipQuick(t, "TestVersionsAreNewerThanStart")
 	t.Parallel()
 
 	c := newCalibrated(t, tinyFiles())
@@ -271,6 +275,7 @@ func TestTimesOfVersions(t *testing.T) {
 // TestSetupOfEachCheckout runs the setup, which writes the path it runs at, in a second
 // checkout again.
 func TestSetupOfEachCheckout(t *testing.T) {
+	testform.SkipQuick(t, "TestRepositoryMadeAnew")
 	t.Parallel()
 
 	files := tinyFiles()

@@ -152,15 +152,14 @@ func (h *Health) examine(ctx context.Context, scratch *scratchCampaign, request 
 		return noteErr
 	}
 
+	var keepErr error
 	if (err == nil || errors.Is(err, errSeenEnough)) && !request.Once {
-		if keepErr := t.keepRuns(ctx, &start, id); keepErr != nil {
-			return keepErr
-		}
+		keepErr = t.keepRuns(ctx, &start, id)
 	}
 
 	switch {
 	case errors.Is(err, errSeenEnough):
-		h.noteTrialRuns(t, time.Since(began))
+		h.noteTrialRuns(t, time.Since(began), keepErr)
 		return nil
 	case ctx.Err() != nil:
 		return research.Errorf(research.CodeCancelled, "run it again", "stopped; nothing was recorded")
@@ -172,7 +171,7 @@ func (h *Health) examine(ctx context.Context, scratch *scratchCampaign, request 
 		h.Advice = rules.AdviseItems(space.program().Metric, t.seen[last])
 	}
 
-	if err := h.noteCalibration(ctx, scratch, campaign, id); err != nil || !campaign.Calibrated {
+	if err := h.noteCalibration(ctx, scratch, campaign, id, keepErr); err != nil || !campaign.Calibrated {
 		return err
 	}
 	h.noteTimes(campaign)
@@ -261,25 +260,39 @@ func (h *Health) formatRuns(n int) string {
 	return wording.FormatDuration(math.Ceil(h.RunSeconds * float64(n)))
 }
 
-// noteTrialRuns notes what the runs of a calibration showed that the trial ended early.
-func (h *Health) noteTrialRuns(t *trial, spent time.Duration) {
+// noteTrialRuns notes what the runs of a calibration showed that the trial ended early;
+// keepErr says why they were not kept for the campaign, nil where they were.
+func (h *Health) noteTrialRuns(t *trial, spent time.Duration, keepErr error) {
 	h.Runs = len(t.seen)
 	last := t.seen[h.Runs-1]
 
 	h.Advice = rules.AdviseItems(t.space.program().Metric, last)
-	h.Finding = fmt.Sprintf("the metric comes out: %s; a run takes about %s, so doctor stopped after %d: "+
-		"a campaign's calibration takes them over, and makes the others",
+	h.Finding = fmt.Sprintf("the metric comes out: %s; a run takes about %s, so doctor stopped after %d",
 		wording.FormatValue(last.Value, t.space.program().Metric.Unit),
 		wording.FormatDuration(spent.Seconds()/float64(h.Runs)), h.Runs)
+
+	if keepErr != nil {
+		h.Finding += fmt.Sprintf(unkeptWords, keepErr)
+		return
+	}
+	h.Finding += ": a campaign's calibration takes them over, and makes the others"
 }
 
+// unkeptWords is what a finding says where the runs of a doctor could not be kept.
+const unkeptWords = "; these runs do not count for a campaign: %v"
+
 // noteCalibration notes what a whole calibration showed: the noise, or the problem
-// and the end of the output.
+// and the end of the output; keepErr says why the runs were not kept for the campaign.
 func (h *Health) noteCalibration(
-	ctx context.Context, scratch *scratchCampaign, campaign *history.Campaign, id research.JobID,
+	ctx context.Context, scratch *scratchCampaign, campaign *history.Campaign, id research.JobID, keepErr error,
 ) error {
 	h.Runs, h.Problem = campaign.Runs, campaign.Broken
-	if campaign.Calibrated {
+
+	switch {
+	case campaign.Calibrated && keepErr != nil:
+		h.Finding = job.CalibrationWords(campaign) + fmt.Sprintf(unkeptWords, keepErr)
+		return nil
+	case campaign.Calibrated:
 		h.Finding = job.CalibrationWords(campaign) +
 			"; these runs count for a campaign that starts on this commit within a day"
 

@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -70,11 +71,8 @@ func keepDoctorRuns(r *runner, campaign *history.Campaign, runs []rules.Run) err
 		return fmt.Errorf("encode a doctor's runs: %w", err)
 	}
 
-	if err := os.MkdirAll(filepath.Dir(file), 0o755); err == nil {
-		err = atomicfile.Write(file, content, atomicfile.Options{})
-	}
-
-	if err != nil {
+	if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755),
+		atomicfile.Write(file, content, atomicfile.Options{})); err != nil {
 		return research.Errorf(research.CodeStorage, "free space, or make the folder writable",
 			"keep the runs for the campaign: %w", err)
 	}

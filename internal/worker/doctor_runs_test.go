@@ -11,6 +11,7 @@ import (
 
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
+	"ratchet/internal/testform"
 	"ratchet/internal/worker"
 	"ratchet/ledger"
 )
@@ -73,6 +74,9 @@ func TestDoctorsRunsCountForTheCampaign(t *testing.T) {
 		"of a file that can't be read": {func(c *campaign, file string) { writeFile(c.t, file, "{") }, false},
 	} {
 		t.Run(name, func(t *testing.T) {
+			if !c.taken {
+				testform.SkipQuick(t, "it is the one case that takes runs over")
+			}
 			t.Parallel()
 
 			co := newCheckout(t, doctorFiles)
@@ -99,8 +103,25 @@ func TestDoctorsRunsCountForTheCampaign(t *testing.T) {
 	}
 }
 
+// A doctor whose runs can't be kept says so, and fails at nothing else.
+func TestDoctorsRunsCannotBeKept(t *testing.T) {
+	t.Parallel()
+
+	co := newCheckout(t, doctorFiles)
+	file := filepath.Join(co.Repo.CommonDir(), "ratchet", "doctor.json")
+	co.must(os.MkdirAll(filepath.Join(file, "in the way"), 0o755))
+
+	health, err := worker.Doctor(t.Context(), co.Checkout, worker.DoctorRequest{Say: func(string) {}})
+	co.must(err)
+
+	if health.Problem != "" || !strings.Contains(health.Finding, "do not count for a campaign: keep the runs") {
+		t.Errorf("health: %+v", health)
+	}
+}
+
 // A doctor's runs keep what a share is of: the campaign that takes them over compares shares.
 func TestDoctorsRunsKeepTheirItems(t *testing.T) {
+	testform.SkipQuick(t, "TestDoctorsRunsCountForTheCampaign")
 	t.Parallel()
 
 	co := newCheckout(t, map[string]string{
@@ -136,6 +157,7 @@ func (c *campaign) edit(file string, change func(map[string]any)) {
 }
 
 func TestDoctorRecordsAStream(t *testing.T) {
+	testform.SkipQuick(t, "TestDoctor; internal/simulate reads streams")
 	t.Parallel()
 
 	co := newCheckout(t, doctorFiles)

@@ -85,7 +85,7 @@ func TestHands(t *testing.T) {
 			"out.txt/json.py would be loaded as code"},
 	}
 	for i, test := range tests {
-		if testform.IsQuick() && i%4 != 0 { // make check has every case
+		if testform.IsQuick() && i%8 != 0 { // make check has every case
 			continue
 		}
 		x := c.judge(handsCandidate(test.build, test.run))
@@ -103,6 +103,7 @@ func TestHands(t *testing.T) {
 
 // TestHandsMissing has programs that don't hand what their evaluators need.
 func TestHandsMissing(t *testing.T) {
+	testform.SkipQuick(t, "TestHands asks for what a run hands over")
 	t.Parallel()
 
 	for name, test := range map[string]struct{ score, reason string }{
@@ -159,6 +160,7 @@ cp $key a.out
 
 // TestBuildsAreAlone has edits whose builds plant what the build of the next edit takes.
 func TestBuildsAreAlone(t *testing.T) {
+	testform.SkipQuick(t, "TestVersionsAreNewerThanStart")
 	t.Parallel()
 
 	innocent := "compute() { echo METRIC score=100; } # tidy\n"

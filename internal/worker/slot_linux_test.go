@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"ratchet/internal/testform"
 	"ratchet/internal/worker"
 	"ratchet/sandbox"
 )
@@ -15,6 +16,7 @@ import (
 // A worker that hangs, with the slot in its hand or between two commands of a block, gives
 // it back all the same; one that goes on in time keeps it.
 func TestSlotIsGivenBack(t *testing.T) {
+	testform.SkipQuick(t, "internal/queue has the slot")
 	for _, c := range []struct {
 		name    string
 		longest time.Duration

@@ -12,6 +12,7 @@ import (
 	"ratchet/internal/research"
 	"ratchet/internal/research/history"
 	"ratchet/internal/research/rules"
+	"ratchet/internal/testform"
 	"ratchet/internal/worker"
 )
 
@@ -87,6 +88,7 @@ func TestJudge(t *testing.T) {
 
 // TestJudgeMerges judges an experiment whose incumbent was replaced before it was measured.
 func TestJudgeMerges(t *testing.T) {
+	testform.SkipQuick(t, "internal/lab: TestKeepAfterAnotherSessionKept")
 	t.Parallel()
 
 	c := newCalibrated(t, tinyFiles())

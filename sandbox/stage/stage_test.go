@@ -16,12 +16,14 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"ratchet/internal/testform"
 	"ratchet/sandbox/stage"
 )
 
 // The stage is executed for every run. If the packages that are linked beside
 // it were initialised first, each run would pay milliseconds for them.
 func TestActsBeforeHeavyPackages(t *testing.T) {
+	testform.SkipQuick(t, "it builds a binary, and nothing but a start depends on it")
 	bin := filepath.Join(t.TempDir(), "heavy")
 	if out, err := exec.Command("go", "build", "-o", bin, "./testdata/heavy").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)

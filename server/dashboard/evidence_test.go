@@ -4,12 +4,14 @@ import (
 	"strings"
 	"testing"
 
+	"ratchet/internal/testform"
 	"ratchet/server"
 )
 
 // The path of an e-value is recomputed from the runs alone, and ends where the
 // verdict stands: of the first experiment, and of one after a keep and a revert.
 func TestDashboardShowsTheEvidence(t *testing.T) {
+	testform.SkipQuick(t, "internal/view has the evidence")
 	t.Parallel()
 	c := newCampaign(t)
 	c.write("program.md",

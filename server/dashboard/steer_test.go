@@ -13,6 +13,7 @@ import (
 
 	"ratchet/internal/checkout"
 	"ratchet/internal/research/history"
+	"ratchet/internal/testform"
 	"ratchet/ledger"
 	"ratchet/server"
 )
@@ -126,6 +127,7 @@ func TestDashboardSteers(t *testing.T) {
 // Where a person has locked the repository, the page asks for the passphrase, and what is
 // judged or promised needs it.
 func TestDashboardAsksForThePassphrase(t *testing.T) {
+	testform.SkipQuick(t, "TestDashboardRefuses")
 	t.Parallel()
 	c := played(t)
 	o := c.look(server.RolePerson)
@@ -158,6 +160,7 @@ func TestDashboardAsksForThePassphrase(t *testing.T) {
 
 // An experiment of another checkout is kept there, where the server may work.
 func TestDashboardOverridesInTheRightCheckout(t *testing.T) {
+	testform.SkipQuick(t, "TestDashboardSteers")
 	t.Parallel()
 	c := played(t)
 	second := filepath.Join(t.TempDir(), "second")

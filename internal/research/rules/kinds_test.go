@@ -11,6 +11,7 @@ import (
 	"ratchet/internal/research/contract"
 	"ratchet/internal/research/rules"
 	"ratchet/internal/research/rulestest"
+	"ratchet/internal/testform"
 )
 
 // searches are both forms of the rule.
@@ -104,6 +105,7 @@ func TestLogScaleRefusesAStartOfZero(t *testing.T) {
 
 // A first look at 0, or at all of a share, is never invalid: a perfect result is one.
 func TestPerfectResultsAreNeverInvalid(t *testing.T) {
+	testform.SkipQuick(t, "kinds.txtar has a perfect result of each kind")
 	for seed := range uint64(200) {
 		random := rand.New(rand.NewPCG(seed, 1))
 		items := 5 + random.IntN(300)

@@ -9,6 +9,7 @@ import (
 	"ratchet/internal/research/contract"
 	"ratchet/internal/research/rules"
 	"ratchet/internal/research/rulestest"
+	"ratchet/internal/testform"
 )
 
 func shorter(o rules.Outlook) rules.Outlook {
@@ -62,6 +63,7 @@ func TestShorterEditsAreTested(t *testing.T) {
 
 // At the edge of the null, every shorter edit loses exactly what matters.
 func TestShorterEditsAtTheEdgeAreNotEquivalent(t *testing.T) {
+	testform.SkipQuick(t, "TestGainsOfMinGainStayUnproven stands at the other edge")
 	t.Parallel()
 	rule := rules.NewRule(rulestest.NoisyProgram(contract.Amount{Value: .01, Relative: true}))
 	bad := 0
