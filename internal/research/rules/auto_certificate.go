@@ -101,7 +101,7 @@ func (a Auto) NextPair(st RuleState, outlook Outlook, obs []Observation) Certifi
 		stoppedBy, reason = "guard", broken
 	case passed && open == "" && !(test.isVague(st.Version) && outlook.Left-len(obs) >= 2):
 		stoppedBy, outcome = "threshold", Certified
-	case isTooUnequal(all.n, test.n):
+	case isTooUnequal(all.n, test.n, most):
 		stoppedBy = "unequal"
 	case test.n > 0 && !passed && test.gain < hopeless:
 		stoppedBy = "futility"

@@ -88,7 +88,7 @@ func (t *confirmation) decide() *Judgement {
 		return t.newJudgement(research.Invalid, "invalid", broken.excessText())
 	case t.isProven():
 		return t.decideProven(guards)
-	case isTooUnequal(t.made, n):
+	case isTooUnequal(t.made, n, t.preset.pairs):
 		return t.newJudgement(research.Inconclusive, "unequal", unequalWords(t.unequal(), t.made))
 	case n > 0 && t.loss.best >= proven:
 		return t.newJudgement(research.Regressed, "threshold", "")

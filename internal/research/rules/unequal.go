@@ -7,14 +7,14 @@ import (
 	"ratchet/internal/wording"
 )
 
-// A pair whose sides met different machines is no evidence: others worked beside
-// one of its runs, or the files of one had been thrown out of memory. Whoever can
-// make that happen could otherwise slow one side down and have an edit that does
-// nothing certified. A gain has to be proven twice: by all pairs, so that nobody wins
-// by choosing which pairs count, and by those without the unequal ones, so that
-// nothing is claimed through them. Beliefs, estimates and the noise are of those that
-// count. The pairs that do not are made up for by more, up to the cap that a test
-// has anyway; where two of three do not count the test is given up.
+// A pair whose sides met different machines is no evidence: others worked beside one of
+// its runs, or the files of one had been thrown out of memory. A process that can make
+// that happen could otherwise slow one side down and have an edit that does nothing
+// certified. A gain has to be proven twice: by all pairs, so that choosing which pairs
+// count wins nothing, and by those without the unequal ones, so that nothing is claimed
+// through them. Beliefs, estimates and the noise are of those that count. The pairs that
+// do not are made up for by more, up to the cap that a test has anyway; where two of
+// three do not count at half of that cap, the test is given up.
 //
 // Which pairs are unequal is recorded with their second run (Run.Unequal), and is not
 // derived again: runs of before say nothing, and count.
@@ -147,12 +147,14 @@ func countedRuns(obs []Observation) []Observation {
 }
 
 // isTooUnequal says whether a test is given up, since too few of the pairs made count.
-func isTooUnequal(made, counted int) bool {
+// most is how many pairs it may make: where runs are cheap it has many, and a machine
+// that is always busy lets one pair in three or four count.
+func isTooUnequal(made, counted, most int) bool {
 	unequal := made - counted
-	return unequal >= mostUnequal && unequal > 2*counted
+	return unequal >= max(mostUnequal, most/2) && unequal > 2*counted
 }
 
-// mostUnequal is how many unequal pairs may be most of a test's pairs.
+// mostUnequal is how many unequal pairs may be most of a test's pairs, however short it is.
 const mostUnequal = 6
 
 // unequalWords says how many pairs did not count, "" for none.

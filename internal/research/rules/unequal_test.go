@@ -100,6 +100,16 @@ func TestDisturbedPairsAreMadeUpFor(t *testing.T) {
 	}
 }
 
+// On a machine that is always busy, where two pairs in three do not count and the first
+// seven are among them, a large gain is shown all the same.
+func TestLargeGainOnABusyMachine(t *testing.T) {
+	judgement := oneSided(t, -.4, func(n int) bool { return n < 8 || n%3 != 0 }, true)
+	if judgement.Verdict != research.Improved || judgement.Unequal < 7 {
+		t.Errorf("%s by %s after %d pairs and %d unequal ones: %s", judgement.Verdict, judgement.StoppedBy,
+			judgement.Pairs, judgement.Unequal, judgement.Reason)
+	}
+}
+
 // A candidate can't choose which pairs count: those against it that it makes unequal
 // are in the evidence all the same.
 func TestUnequalPairsAreNoChoice(t *testing.T) {
