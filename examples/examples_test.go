@@ -84,7 +84,7 @@ func TestEveryExampleIsComplete(t *testing.T) {
 
 		for _, file := range []string{"edits", "out", "bench", "__pycache__"} {
 			if _, err := os.Stat(filepath.Join(dir, file)); err == nil {
-				t.Errorf("%s: %s lies in the repository; it is no part of it", name, file)
+				t.Errorf("%s: %s lies in the repository; it is not a part of it", name, file)
 			}
 		}
 

@@ -8,7 +8,7 @@ import (
 )
 
 // At calls f with the ledger as it stood at record seq: every state and index
-// is derived anew from the records up to there; those of the file are not read.
+// is derived again from the records up to there; those of the file are not read.
 // It takes as long as a Verify, needs disk space for a second ledger, and blocks
 // no other transaction. f must not append. Errors: research.CodeNotFound when
 // the ledger is shorter, CodeLedger for damage, f's own.

@@ -15,7 +15,7 @@ import (
 
 // Backup writes the ledger, as it is at the time of the call, to path, and its
 // anchor beside it: together they are a ledger that Open takes. Records are
-// streamed and indexes derived anew, so that others can append meanwhile and
+// streamed and indexes derived again, so that others can append meanwhile and
 // damage of an index is not copied. The copy is complete, durable and has
 // passed Verify before it appears under its name; nothing is overwritten.
 // Errors: research.CodeConflict when a file is there already, CodeNotFound when

@@ -135,7 +135,7 @@ func checkAnchor(tx *Tx) error {
 	}
 
 	if hash != tx.anchor.Hash {
-		return damageError(nextRestore, "record %d is another one than was written: the ledger's history was replaced",
+		return damageError(nextRestore, "record %d is not the one that was written: the ledger's history was replaced",
 			seq)
 	}
 

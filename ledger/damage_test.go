@@ -210,7 +210,7 @@ func TestDamage(t *testing.T) {
 			put(t, l, experiment(5, "something else", "")...)
 			grow(t, l, 6, 6)
 			write(t, anchorOf(l), anchored)
-		}, []string{"record 30 is another one"}, 30, true},
+		}, []string{"record 30 is not the one"}, 30, true},
 		"garbled anchor": {func(t *testing.T, l *ledger.Ledger) { write(t, anchorOf(l), []byte("x")) },
 			[]string{"ledger.head"}, 0, true},
 		"removed anchor": {func(t *testing.T, l *ledger.Ledger) { os.Remove(anchorOf(l)) },

@@ -7,7 +7,7 @@
 //     truth), its head is anchored in a second file, and no later call changes
 //     or hides it without an error.
 //   - Every index entry is a function of the records; Verify derives all of
-//     them anew and compares, Rebuild replaces them.
+//     them again and compares, Rebuild replaces them.
 //   - The file is open only inside a transaction, under a first-come,
 //     first-served lock that the kernel drops when a process dies. Any number
 //     of processes and handles may share a ledger.

@@ -14,7 +14,7 @@ import (
 const (
 	nextRestore = "restore ledger.db and ledger.head together from one backup (`ratchet backup --help` says how); to go on with what is left, delete ledger.head and run `ratchet verify`"
 	nextLost    = "restore ledger.db and ledger.head together from one backup (`ratchet backup --help` says how); to begin a new ledger without these records, move both away"
-	nextRebuild = "the records themselves are intact: `ratchet verify --rebuild` derives the indexes from them anew"
+	nextRebuild = "the records themselves are intact: `ratchet verify --rebuild` derives the indexes from them again"
 	nextStorage = "free space or restore write access, then repeat the call: nothing acknowledged is lost"
 )
 

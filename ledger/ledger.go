@@ -289,7 +289,7 @@ func (l *Ledger) runTx(ctx context.Context, s *store, m mode, f func(*Tx) error)
 // makeDurable makes what t appended durable. If a crash or a failure left the anchor
 // behind, that is done again even when nothing was appended: where an fsync has
 // failed, the kernel may show what the disk never got, and forget that it must
-// still write it. A new commit writes the state anew before it is vouched for.
+// still write it. A new commit writes the state again before it is vouched for.
 func (l *Ledger) makeDurable(ctx context.Context, tx *Tx) error {
 	behind := tx.anchor == nil || tx.anchor.Seq != tx.seq
 	if !tx.write || !tx.appended && (tx.seq == 0 || !behind) {

@@ -34,7 +34,7 @@ type Log interface {
 
 	// Read calls visit with every record from sequence from on, at least 1, in
 	// ascending order and without a gap, up to the head at the time of the call or a
-	// newer one. Nothing is there to read behind the head, which is no error. stored
+	// newer one. Nothing is there to read behind the head, which is not an error. stored
 	// is visit's to keep. An error of visit ends Read, which returns it as it is.
 	// Others may append meanwhile, visit included.
 	Read(ctx context.Context, from uint64, visit func(stored []byte) error) error
@@ -47,7 +47,7 @@ type Head struct {
 }
 
 // LogRecord is one record for a Log. A log keeps the bytes and never encodes a
-// record anew: the hash is of these very bytes.
+// record again: the hash is of these very bytes.
 type LogRecord struct {
 	Head
 	Stored []byte // one line of JSON without its newline, as Stream gives it
@@ -66,7 +66,7 @@ const (
 	// below the patience of those who wait for the replica's lock.
 	maxLogPause = 100 * time.Millisecond
 
-	nextLogDamage = "find out which of the two is right: restore the log from its backup, or move the replica's files away, which the next call then derives anew from the log; nothing was rewritten"
+	nextLogDamage = "find out which of the two is right: restore the log from its backup, or move the replica's files away, which the next call then derives again from the log; nothing was rewritten"
 	nextLogAccess = "restore access to the shared log, then repeat the call: what it took already is found by its key"
 )
 
@@ -113,7 +113,7 @@ func (l *Ledger) catchUp(ctx context.Context, tx *Tx) (*Tx, error) {
 		return nil, damageError(nextLogDamage,
 			"%s is ahead of the shared log: it ends at record %d, the log at record %d", l.path, tx.seq, head.Seq)
 	case head.Seq == tx.seq && head.Hash != tx.hash:
-		return nil, damageError(nextLogDamage, "%s differs from the shared log: record %d is another one there",
+		return nil, damageError(nextLogDamage, "%s differs from the shared log: record %d differs there",
 			l.path, tx.seq)
 	}
 

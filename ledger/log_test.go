@@ -457,7 +457,7 @@ func TestLogIsOutOfReach(t *testing.T) {
 	}
 }
 
-// A replica of an older format is derived anew; the log, which others share, gets
+// A replica of an older format is derived again; the log, which others share, gets
 // no record of it.
 func TestReplicaIsMigratedAlone(t *testing.T) {
 	path := golden(t, "v1")

@@ -13,7 +13,7 @@ import (
 
 // A ledger of an older format is migrated by the first transaction of a newer
 // Ratchet, readers included: the states in it were folded by other code. One
-// transaction derives every index anew and appends ledger.migrated, but not to a
+// transaction derives every index again and appends ledger.migrated, but not to a
 // replica of a Log; no record is rewritten. A ledger of a newer format is refused.
 
 // errOlderFormat asks for a migration; it never leaves the package.
@@ -60,7 +60,7 @@ func (l *Ledger) migrate(ctx context.Context) (err error) {
 }
 
 // refuseRunningJobs refuses to migrate while a worker measures. A state that can't
-// be read names no job; it is derived anew in the migration.
+// be read names no job; it is derived again in the migration.
 func (l *Ledger) refuseRunningJobs(t *Tx) error {
 	campaigns, err := t.Campaigns()
 	if err != nil || l.isRunning == nil {
@@ -112,7 +112,7 @@ func (c formatCheck) checkFormat(m mode) error {
 			format)
 	case n < format && m != migrating:
 		return errOlderFormat
-	case m == repairing || m == migrating: // the index of kinds is derived anew
+	case m == repairing || m == migrating: // the index of kinds is derived again
 		return nil
 	}
 

@@ -251,7 +251,7 @@ func TestNewerIsRefused(t *testing.T) {
 	}{
 		"format": {func(tx *bbolt.Tx) error { return bucket(tx, "meta").Put([]byte("format"), []byte("6")) },
 			[]string{"v9.1", "v2.0", `format "6"`, "formats up to 5"}},
-		"format that is no number": {func(tx *bbolt.Tx) error {
+		"format that is not a number": {func(tx *bbolt.Tx) error {
 			return bucket(tx, "meta").Put([]byte("format"), []byte("x"))
 		},
 			[]string{"v9.1", "v2.0", `format "x"`}},

@@ -20,7 +20,7 @@ import (
 
 const (
 	outputsLock = "outputs.lock"
-	usageName   = "usage" // in outputs/: bytes stored, as decimal text; a hint, counted anew before anything is removed
+	usageName   = "usage" // in outputs/: bytes stored, as decimal text; a hint, counted again before a removal
 	keepShare   = .9      // of the quota, what a removal leaves
 	tempPrefix  = "new-"  // prefix of a file being written
 	staleAfter  = time.Hour
@@ -125,7 +125,7 @@ func (l *Ledger) Output(digest string) ([]byte, error) {
 }
 
 // Redact removes a stored output for good and leaves its digest in the
-// records. An output that is not stored is no error.
+// records. An output that is not stored is not an error.
 func (l *Ledger) Redact(digest string) error {
 	if !isDigest(digest) {
 		return research.Errorf(research.CodeBadArgument, "give the digest that a run's record holds",

@@ -53,7 +53,7 @@ func noJob(campaign string, id research.JobID) error {
 		"the campaign %q has no %s", campaign, id)
 }
 
-// Runs returns the finished runs of one job by number; none is no error.
+// Runs returns the finished runs of one job by number; none is not an error.
 func (t *Tx) Runs(campaign string, id research.JobID) ([]rules.Run, error) {
 	var seqs []uint64
 	pre := keyPrefix(campaign, string(id))

@@ -166,7 +166,7 @@ func (s *store) commit() error {
 	return err
 }
 
-// flush commits and begins anew, so that a long transaction does not outgrow the
+// flush commits and begins again, so that a long transaction does not outgrow the
 // memory. doing names it in an error.
 func (s *store) flush(doing string) error {
 	err := s.tx.Commit()

@@ -32,7 +32,7 @@ type Report struct {
 }
 
 // Verify checks every record, the chain, the anchor, and every index entry
-// against one that is folded anew. It stops at the first thing that is wrong and
+// against one that is folded again. It stops at the first thing that is wrong and
 // returns what it found until then and a research.CodeLedger error; a missing
 // anchor is one too, and looked for last. Others can use the ledger meanwhile, but
 // not during the comparison at the end (some seconds at 100,000 experiments). It
@@ -299,7 +299,7 @@ func reencode(bucket string, stored []byte) []byte {
 	return append(checksum(b), b...)
 }
 
-// Rebuild derives all indexes from the records anew, in one transaction. It is
+// Rebuild derives all indexes from the records again, in one transaction. It is
 // for indexes that Verify found wrong; the records are only read.
 func (l *Ledger) Rebuild(ctx context.Context) error {
 	return l.transact(ctx, repairing, l.rebuild)

@@ -236,7 +236,7 @@ func TestFitting(t *testing.T) {
 		}
 
 		if got != "" && !slices.Contains(prompts.Domains(), got) {
-			t.Errorf("%q is no domain", got)
+			t.Errorf("%q is not a domain", got)
 		}
 	}
 }

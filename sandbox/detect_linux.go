@@ -18,7 +18,7 @@ func detect(ctx context.Context, dir string) (Tier, string, error) {
 	case "":
 	default:
 		return "", "", research.Errorf(research.CodeBadArgument, "unset it, or set it to "+string(Copies),
-			"%s is %q, which is no tier", TierVariable, forced)
+			"%s is %q, which is not a tier", TierVariable, forced)
 	}
 
 	probe, err := os.MkdirTemp(dir, "probe-")

@@ -30,7 +30,7 @@
 //
 // Limits, common to both tiers:
 //   - A run is the same user as its caller. It can read what that user can read
-//     of what it sees, whoever put it there, and connect to sockets that lie there.
+//     of what it sees, no matter who put it there, and connect to sockets that lie there.
 //   - With a sampled limit a run can go beyond it for 20 ms; memory that is in no
 //     process, as in pipes and memfds, is not seen then. MaxTree is always sampled.
 //   - Disk is sampled too, but for the size of each single file; what lies in a

@@ -159,7 +159,7 @@ func (h *hander) handEntry(root, name string, entry layers.Entry) error {
 		return os.Symlink(target, to)
 	}
 
-	return refusedError(name + " is no file: a pipe, a socket or a device")
+	return refusedError(name + " is not a file: a pipe, a socket or a device")
 }
 
 // handFolder hands what merging folders show.

@@ -13,6 +13,8 @@ import (
 	"ratchet/internal/research"
 )
 
+func checkSystem() error { return unsupported() }
+
 func unsupported() error {
 	return research.Errorf(research.CodeUnsupported, "run Ratchet on Linux, or in a Linux virtual machine or container",
 		"runs need Linux: on %s a process tree can't be ended for certain", runtime.GOOS)

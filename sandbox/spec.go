@@ -203,6 +203,10 @@ func HandOver(handed Handover) (made []string, why string, err error) { return h
 // CodeBadArgument when the spec can't be used.
 func Run(ctx context.Context, s Spec) (Result, error) { return run(ctx, s) }
 
+// CheckSystem fails with CodeUnsupported where nothing can be run, whatever is installed:
+// on any system but Linux. It costs nothing.
+func CheckSystem() error { return checkSystem() }
+
 // Detect finds the tier of this machine by making a small run in dir, an
 // existing folder of ours where views will lie. For Copies, why is the reason
 // in one sentence. It fails when dir can't be used at all.

@@ -153,7 +153,7 @@ func (t *toolchainSearch) installation(folder string) string {
 	return around
 }
 
-// addCommand adds where a command leads that lies in a folder which is no system's:
+// addCommand adds where a command leads that lies in a folder which is not a system's:
 // by links, or to its interpreter.
 func (t *toolchainSearch) addCommand(path string) {
 	if t.commands[path] || !filepath.IsAbs(path) {
@@ -208,7 +208,7 @@ func (t *toolchainSearch) addPlace(command string) {
 }
 
 // readInterpreter is the program that an executable's first line names, "" for what
-// is no script, and for the system's.
+// is not a script, and for the system's.
 func readInterpreter(path string) string {
 	const longestLine = 256 // bytes that the kernel reads
 

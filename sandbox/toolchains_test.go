@@ -112,7 +112,7 @@ func TestToolchainsChange(t *testing.T) {
 				os.WriteFile(dir+"/one/bin/run", nil, 0o755), os.WriteFile(dir+"/two/bin/run", nil, 0o755),
 				os.WriteFile(dir+"/path/command", []byte("#!"+dir+"/one/bin/run\n"), 0o755))
 		}, []string{dir + "/one", dir + "/path"}},
-		{"the script written anew", func() error {
+		{"the script written again", func() error {
 			return os.WriteFile(dir+"/path/command", []byte("#!"+dir+"/two/bin/run\n"), 0o755)
 		}, []string{dir + "/path", dir + "/two"}},
 		{"a link in its place", func() error {

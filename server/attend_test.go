@@ -44,7 +44,7 @@ func (c *curl) company() string { return company(c.call("start_campaign", `{}`))
 func company(started map[string]any) string {
 	notes, _ := started["notes"].([]any)
 	for _, n := range notes {
-		if text := fmt.Sprint(n); strings.Contains(text, "another session works in this very checkout") {
+		if text := fmt.Sprint(n); strings.Contains(text, "another session works in this checkout") {
 			return text
 		}
 	}
@@ -128,7 +128,7 @@ func TestSessionsShareNoCheckout(t *testing.T) {
 	script := &curl{httpServer: s, url: s.url(c.dir)}
 	two.leave()
 	script.call("read_log", `{}`)
-	one.wantAlone("a script that looks once is no session")
+	one.wantAlone("a script that looks once is not a session")
 
 	for _, headers := range [][]string{nil, {"Mcp-Session-Id", ""}} {
 		if a := s.do("DELETE", s.url(c.dir), "", headers...); a.status != http.StatusBadRequest {

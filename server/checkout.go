@@ -88,7 +88,7 @@ func (r allowedRoots) Checkout(path string) (string, error) {
 	dir, err := filepath.EvalSymlinks(filepath.Clean(path))
 	if err != nil || !r.Contain(dir) {
 		return "", repositoryError("serve its folder too, with --root, or correct the path",
-			"%s is no folder below the allowed ones", excerpt(path))
+			"%s is not a folder below the allowed ones", excerpt(path))
 	}
 
 	checkout, err := findCheckout(dir)

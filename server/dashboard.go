@@ -77,7 +77,7 @@ func (h *HTTP) serveDashboardAPI(out *reply, r *http.Request, info *requestInfo,
 	if endpoint.Steers && info.role != RolePerson {
 		return newRefusal(http.StatusForbidden, "forbidden",
 			"use a person's token: ratchet token add NAME --role person",
-			"the token %s may look on, not steer", info.token)
+			"the token %s may read, not steer", info.token)
 	}
 
 	places := h.calls

@@ -69,7 +69,7 @@ func newOrigins(listen string, allow []string) (origins, error) {
 		u, err := url.Parse(text)
 		if err != nil || !isOrigin(u) {
 			return o, research.Errorf(research.CodeBadArgument,
-				"write it like https://example.org or https://example.org:8443", "%q is no origin", text)
+				"write it like https://example.org or https://example.org:8443", "%q is not an origin", text)
 		}
 
 		o.allowed[strings.ToLower(u.Scheme+"://"+u.Host)] = true

@@ -140,7 +140,7 @@ func contractDecision(ctx context.Context, l *checkout.Checkout) *decision {
 		Subject:  digest,
 		message: fmt.Sprintf("The contract in %s differs from the accepted one of campaign %s:\n%s",
 			campaign.ProgramPath, campaign.Name, visibleDiff(campaign.Program, now)),
-		accept: "Accept the changed contract; the next run calibrates anew",
+		accept: "Accept the changed contract; the next run calibrates again",
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 // callState is what a call of 2026-07-28 takes with it when it is answered with
 // what is needed, and brings back. It is sealed with a key of this process: an
 // answer counts only to a question that this server asked this client, not too
-// long ago. A server that was started anew asks again.
+// long ago. A server that was started again asks again.
 type callState struct {
 	Tool     string    `json:"t"`
 	Session  string    `json:"w"` // sessionKeyOf

@@ -16,7 +16,7 @@ import (
 	"ratchet/server"
 )
 
-// TestStdoutHelper is no test: it is the process that TestStdout starts, a
+// TestStdoutHelper is not a test: it is the process that TestStdout starts, a
 // server on the real standard streams whose laboratory makes all the noise that
 // a defect could.
 func TestStdoutHelper(t *testing.T) {

@@ -109,7 +109,7 @@ func (r Role) isKnown() bool { return r == RoleAgent || r == RoleRead || r == Ro
 // exists; CodeStorage.
 func (t *Tokens) Add(name string, role Role) (string, error) {
 	if !role.isKnown() {
-		return "", research.Errorf(research.CodeBadArgument, "use agent, read or person", "%q is no role of a token",
+		return "", research.Errorf(research.CodeBadArgument, "use agent, read or person", "%q is not a role of a token",
 			string(role))
 	}
 

@@ -234,7 +234,7 @@ func checkCall(o *object, text string) string {
 		switch {
 		case strings.HasPrefix(value, "["):
 			if inner := strings.TrimPrefix(value, "["); p.Items == nil {
-				return key + " is no list"
+				return key + " is not a list"
 			} else if problem := checkCall(p.Items, inner); problem != "" {
 				return problem
 			}

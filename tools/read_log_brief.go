@@ -113,7 +113,7 @@ func classWords(campaign *history.Campaign) string {
 		return ""
 	}
 
-	return fmt.Sprintf("calibrated anew at experiment %d (%s): numbers of before are not comparable with later ones",
+	return fmt.Sprintf("calibrated again at experiment %d (%s): earlier numbers are not comparable with later ones",
 		campaign.ClassFrom, campaign.Changed)
 }
 

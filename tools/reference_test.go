@@ -31,7 +31,7 @@ Every tool can be called without MCP: ` + "`ratchet call TOOL '{\"argument\": va
 or an over-long text is refused by name. No tool takes a metric's value or a verdict. Every answer comes as text and as a JSON object, each complete, at most
 2 kB unless more is asked for, and ends with the next step (` + "`next`" + `). A refusal has ` + "`error`" +
 	` instead: a code, one sentence, the next step
-([troubleshooting.md](troubleshooting.md)). An invalid experiment is no refusal: it is a verdict, with its reason. A key without a value is left out.
+([troubleshooting.md](troubleshooting.md)). An invalid experiment is not a refusal: it is a verdict, with its reason. A key without a value is left out.
 Text that a program printed is marked as data.
 `
 

@@ -100,7 +100,7 @@ func TestOutputSchemasRequireNothing(t *testing.T) {
 		}
 
 		if s.Type != "object" || s.Properties["error"] == nil || s.Properties["next"] == nil {
-			t.Errorf("%s: output schema is no object with error and next: %s", tool.Name, raw)
+			t.Errorf("%s: output schema is not an object with error and next: %s", tool.Name, raw)
 		}
 
 		if strings.Contains(string(raw), `"required"`) || strings.Contains(string(raw),

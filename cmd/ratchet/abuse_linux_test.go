@@ -103,7 +103,7 @@ campaign: {experiments: 100000, hours: 10000}
 ---
 `
 
-// again executes the whole command anew with the mark, which a process has in
+// again executes the whole command again with the mark, which a process has in
 // its environment only if it was executed with it.
 const again = "if [ \"$" + abuseMark + "\" != %[1]s ]; then " + abuseMark + "=%[1]s exec sh bench.sh; fi\n"
 

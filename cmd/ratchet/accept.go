@@ -26,7 +26,7 @@ func acceptCommand(cli *app) *cobra.Command {
 		Use:   "accept",
 		Short: "accept a changed contract, or that of a further campaign (a person, in a terminal)",
 		Long: "Accepts the front matter of program.md as it is now. For a campaign that runs on another one, the next run\n" +
-			"calibrates anew. A further campaign of a repository whose contract is not that of one that exists is started.",
+			"calibrates again. A further campaign of a repository whose contract is not that of one that exists is started.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			co, err := cli.lab(cmd.Context())
@@ -107,7 +107,7 @@ func acceptChange(a *app, cmd *cobra.Command, co *checkout.Checkout) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprint(a.talk(), "\nThe next run calibrates anew.")
+	fmt.Fprint(a.talk(), "\nThe next run calibrates again.")
 
 	if err := a.typed(campaign.Name, "accept"); err != nil {
 		return err

@@ -233,7 +233,7 @@ func (a *app) advance(what string, done, total uint64) {
 
 // writeFile writes a file that a person asked for whole or not at all: beside it,
 // then renamed over it. A link is followed, the mode of a file that is there
-// stays; what is no plain file (a device, a pipe) is written to as it is.
+// stays; what is not a regular file (a device, a pipe) is written to as it is.
 func writeFile(path string, content []byte) error {
 	at, mode := path, fs.FileMode(0)
 	if to, err := filepath.EvalSymlinks(path); err == nil {

@@ -20,7 +20,7 @@ func demoCommand(cli *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "watch a scripted agent run a small campaign in a temporary folder",
-		Long: "Makes a small repository in a temporary folder, starts this very binary as an MCP server there,\n" +
+		Long: "Makes a small repository in a temporary folder, starts this binary as an MCP server there,\n" +
 			"and plays an agent with good, useless, broken and dishonest ideas against it.\n" +
 			"Exit code 1 if any answer is not the right one.",
 		Args: cobra.NoArgs,

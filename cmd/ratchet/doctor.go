@@ -147,7 +147,7 @@ func printHealth(out io.Writer, health *worker.Health) {
 	if len(health.Paste) > 0 {
 		fmt.Fprintf(out, "what helps, in program.md or here:\n  %s\n", strings.Join(health.Paste, "\n  "))
 	}
-	fmt.Fprintln(out, "next: mend it, and run `ratchet doctor` again")
+	fmt.Fprintln(out, "next: fix it, and run `ratchet doctor` again")
 }
 
 // adviseProgram is what helps against the problem that doctor found.

@@ -24,7 +24,7 @@ func exportCommand(cli *app) *cobra.Command {
 			"record's number, a time (2026-11-23T06:00:00Z) or an age (24h); of tsv, csv and pi, the experiments\n" +
 			"that no record from there on concerns. imported gives a file that `ratchet import` read back, byte for\n" +
 			"byte. mlflow writes a folder for MLflow's local file store (--out mlruns).\n" +
-			"--json changes nothing of what is written, and refuses what is no JSON.",
+			"--json changes nothing of what is written, and refuses what is not JSON.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var err error

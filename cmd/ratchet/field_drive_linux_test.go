@@ -232,7 +232,7 @@ func (f *fieldCampaign) note(trial simulate.FieldTrial) {
 	appendLine(f.t, f.out, line)
 }
 
-// forgetTrials takes a campaign's lines out of the file: it is played anew.
+// forgetTrials takes a campaign's lines out of the file: it is played again.
 func forgetTrials(t testing.TB, path, benchmark, condition string) {
 	t.Helper()
 

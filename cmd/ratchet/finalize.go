@@ -178,7 +178,7 @@ func (a *app) follow(ctx context.Context, co *checkout.Checkout, first *job.Outc
 	}
 
 	if err == nil && outcome.Reason != "" {
-		err = research.Errorf(research.CodeProgram, "mend it, and call again", "%s: %s", outcome.ID, outcome.Reason)
+		err = research.Errorf(research.CodeProgram, "fix it, and call again", "%s: %s", outcome.ID, outcome.Reason)
 	}
 
 	return outcome, err

@@ -112,7 +112,7 @@ func playGolden(t *testing.T, s *site, edits []string) {
 	}
 
 	if kept == 0 {
-		t.Fatal("nothing was kept: record it anew")
+		t.Fatal("nothing was kept: record it again")
 	}
 	s.sh(ratchet, "audit", "--pairs", "6")
 	s.sh(ratchet, "finalize")

@@ -64,7 +64,7 @@ func hookCommand(cli *app) *cobra.Command {
 	}
 	c.Flags().StringVar(&within, "within", hookWithin.String(),
 		"answer {} after this time, for a machine where the default is too short")
-	c.Flags().Lookup("within").NoOptDefVal = hookWithin.String() // a flag without a value is no error either
+	c.Flags().Lookup("within").NoOptDefVal = hookWithin.String() // a flag without a value is not an error either
 
 	return c
 }

@@ -26,7 +26,7 @@ func importCommand(cli *app) *cobra.Command {
 		Short: "take over the log of another program: each line verbatim, what it says as self-reported",
 		Long: "Records every line of the file, or of the files of known formats in the folder, in this checkout's\n" +
 			"campaign; before there is one, it keeps them for the next one to start. What they say is shown apart\n" +
-			"and pointed out where an idea was tried before; it is no evidence, and counts for no verdict, best\n" +
+			"and pointed out where an idea was tried before; it is not evidence, and counts for no verdict, best\n" +
 			"value or budget. A line that was imported is not imported again, so a log that grows can be given\n" +
 			"again. Lines that can't be understood are kept and named.\n\n" +
 			"Of a table or of JSON lines of your own it finds the columns by their names. Where it can't, it says so,\n" +

@@ -18,7 +18,7 @@ import (
 
 var updateInit = flag.Bool("update-init", false, "write the goldens of TestInit")
 
-// initIn runs `ratchet init` in dir, with standard input that is no terminal.
+// initIn runs `ratchet init` in dir, with standard input that is not a terminal.
 func initIn(t *testing.T, dir string, flags ...string) (out string, code int) {
 	t.Helper()
 	c := exec.CommandContext(t.Context(), ratchet, append([]string{"init"}, flags...)...)

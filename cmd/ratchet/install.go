@@ -14,7 +14,9 @@ import (
 
 	"ratchet/internal/clients"
 	"ratchet/internal/research"
+	"ratchet/internal/wording"
 	"ratchet/prompts"
+	"ratchet/sandbox"
 )
 
 // servedAt is where `ratchet serve` listens unless told otherwise.
@@ -162,6 +164,11 @@ func (a installer) install(id string, in installing) error {
 
 	if e, ok, err := client.ReadEntry(file); err == nil && ok && e.Disabled {
 		notes = append(notes, "the entry is switched off in "+client.Name+"; it stays so")
+	}
+
+	if err := sandbox.CheckSystem(); err != nil {
+		notes = append(notes, "here Ratchet reads ledgers, draws plots and writes reports, and starts no campaign: "+
+			wording.ErrorLine(err))
 	}
 
 	done.Notes = notes
@@ -370,7 +377,7 @@ func (a installer) entryHTTP(client clients.Client, in installing) (clients.Serv
 	base, err := url.Parse(strings.TrimSuffix(strings.TrimSuffix(in.http, "/"), "/mcp"))
 	if err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Host == "" {
 		return clients.Server{}, nil, research.Errorf(research.CodeBadArgument, "write it like --http="+servedAt,
-			"%q is no address of a server", in.http)
+			"%q is not an address of a server", in.http)
 	}
 	server := clients.Server{URL: base.String() + "/mcp"}
 	var notes []string

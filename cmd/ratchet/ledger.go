@@ -64,7 +64,7 @@ func verifyCommand(cli *app) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&file, "file", "",
 		"check the records of an exported file (jsonl) instead, from the file alone")
-	cmd.Flags().BoolVar(&rebuild, "rebuild", false, "first derive the indexes anew from the records")
+	cmd.Flags().BoolVar(&rebuild, "rebuild", false, "first derive the indexes again from the records")
 	cmd.Flags().BoolVar(&recompute, "recompute", false, "also derive every verdict again from its runs")
 	cmd.MarkFlagsMutuallyExclusive("file", "rebuild")
 	cmd.MarkFlagsMutuallyExclusive("file", "recompute")

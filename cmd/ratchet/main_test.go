@@ -54,7 +54,7 @@ func isFlagGiven(name string) (given bool) {
 }
 
 // buildBinary makes the binary path, with these flags of go build. What was
-// linked stays in bin/test, and the go command links it anew only after a change:
+// linked stays in bin/test, and the go command links it again only after a change:
 // linking costs more than most tests.
 func buildBinary(path string, flags ...string) error {
 	dir, err := filepath.Abs(filepath.Join("..", "..", "bin", "test"))

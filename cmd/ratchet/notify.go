@@ -163,7 +163,7 @@ func notifySendCommand(cli *app) *cobra.Command {
 
 func printTelling(out io.Writer, t *notify.Deliveries) {
 	if len(t.Targets) == 0 {
-		fmt.Fprintf(out, "%s tells nobody: add `notify:` to program.md, and `ratchet accept` it\n", t.Campaign)
+		fmt.Fprintf(out, "%s has no targets for notices: add `notify:` to program.md, and `ratchet accept` it\n", t.Campaign)
 		return
 	}
 

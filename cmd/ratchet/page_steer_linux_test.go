@@ -84,7 +84,7 @@ func testSteersContract(t *testing.T, p *tab, d *shown, dialog func(text, name s
 	was := d.read("program.md")
 	d.write("program.md", strings.Replace(was, "wall: 120s", "wall: 121s", 1))
 	d.view(p, "program")
-	p.do(chromedp.Reload()) // a file that changes is no record
+	p.do(chromedp.Reload()) // a file that changes is not a record
 	p.shows(".diff .add", "2m1s")
 	p.shows("#notices", "The contract in program.md has changed")
 	p.click("#accept")

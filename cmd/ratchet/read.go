@@ -20,7 +20,7 @@ func statusCommand(cli *app) *cobra.Command {
 		Use:   "status",
 		Short: "show where the campaign stands; --watch goes on showing it",
 		Long: "On a terminal it is laid out for a person, elsewhere and with --json it is what an agent gets from\n" +
-			"read_log. --watch shows it anew when something was recorded, and each second while something runs, until\n" +
+			"read_log. --watch shows it again when something was recorded, and each second while something runs, until\n" +
 			"Ctrl-C; where no terminal is it prints a line for each change, with --json a document for each.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -42,7 +42,7 @@ changed, added or removed, or a record that was, is named with its line.`,
 	f.StringVar(&format, "format", "", "md or html (default: by the name of the file, else md)")
 	f.StringVar(&check, "check", "", "check this report against the ledger instead; - reads standard input")
 	f.BoolVar(&recompute, "recompute", false,
-		"with --check: derive the campaign's state anew from the records, as is always done when the ledger has grown since")
+		"with --check: derive the campaign's state again from the records, as is always done when the ledger has grown since")
 	cmd.MarkFlagsMutuallyExclusive("check", "output")
 	cmd.MarkFlagsMutuallyExclusive("check", "format")
 
@@ -58,7 +58,7 @@ func (a *app) writeReport(cmd *cobra.Command, out, format string) error {
 	}
 
 	if format != "md" && format != "html" {
-		return research.Errorf(research.CodeBadArgument, "--format md or --format html", "%q is no format of a report",
+		return research.Errorf(research.CodeBadArgument, "--format md or --format html", "%q is not a report's format",
 			format)
 	}
 

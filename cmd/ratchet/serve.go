@@ -124,7 +124,7 @@ func (s serving) check() error {
 	addr, err := net.ResolveTCPAddr("tcp", s.listen)
 	if err != nil {
 		return research.Errorf(research.CodeBadArgument, "write it like 127.0.0.1:7447",
-			"--listen %s is no address: %w", s.listen, err)
+			"--listen %s is not an address: %w", s.listen, err)
 	}
 
 	if !addr.IP.IsLoopback() && s.cert == "" && !s.insecure {
@@ -264,7 +264,7 @@ func (a *app) greet(s serving, roots []string, tokens *server.Tokens, addr net.A
 		fmt.Fprintf(out,
 			"add it to a client, for example:\n  claude mcp add -t http ratchet '%s?repo=%s' --header 'Authorization: Bearer %s'\n", g.URL, repo, token)
 		fmt.Fprintf(out,
-			"dashboard: %s, with a token of `ratchet token add NAME --role person`, or `--role read` to look on\n",
+			"dashboard: %s, with a token of `ratchet token add NAME --role person`, or `--role read` to read only\n",
 			g.Dashboard)
 		fmt.Fprintln(out, "other clients, TLS and limits: docs/http.md; it ends with Ctrl-C, and runs go on")
 	})

@@ -50,7 +50,7 @@ print(f"METRIC ms={1000 * (time.perf_counter() - begin):.4g}")
 
 // The commands of docs/start.md are played, and say today what stands below them there:
 // its lines, but for numbers and names that differ from run to run. `make start-page`
-// writes them anew.
+// writes them again.
 func TestStartPage(t *testing.T) {
 	testform.SkipQuick(t, "make check plays it")
 

@@ -16,7 +16,7 @@ import (
 )
 
 // noise is printed by the setup, the build, the check and the run of this
-// test's program: what looks like protocol, what is no text, what has no end; on
+// test's program: what looks like protocol, what is not text, what has no end; on
 // both streams, and on its parent's own, where it can be opened.
 const noise = `
 fake='{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"NOISE"}]}}'

@@ -64,7 +64,7 @@ func superviseJobs(ctx context.Context, co *checkout.Checkout, first host.Job, s
 		if idle, err = time.ParseDuration(text); err != nil || idle < 0 {
 			return research.Errorf(research.CodeBadArgument,
 				"set it to a duration, such as 90s or 5m, or to 0s for a new process each time",
-				"%s=%s is no duration", idleVariable, text)
+				"%s=%s is not a duration", idleVariable, text)
 		}
 	}
 

@@ -101,7 +101,7 @@ func (a *app) addToken(ctx context.Context, name string, role server.Role) error
 			return
 		}
 
-		what := "it looks on and can't steer"
+		what := "it can read, not steer"
 		if role == server.RolePerson {
 			what = "it steers too: it can accept contracts and override verdicts"
 		}

@@ -39,7 +39,7 @@ func uiCommand(cli *app) *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&u.listen, "listen", "127.0.0.1:0", "address and port on this machine; port 0 takes a free one")
 	f.BoolVar(&u.noOpen, "no-open", false, "only print the link")
-	f.BoolVar(&u.readOnly, "read-only", false, "the link looks on, and can't steer (without a terminal it never can)")
+	f.BoolVar(&u.readOnly, "read-only", false, "the link can read, not steer (without a terminal it never can)")
 
 	return cmd
 }
@@ -49,7 +49,7 @@ func (a *app) ui(ctx context.Context, u looking) error {
 	if addr, err := net.ResolveTCPAddr("tcp", u.listen); err != nil || !addr.IP.IsLoopback() {
 		return research.Errorf(research.CodeBadArgument,
 			"use 127.0.0.1:PORT; for other machines there is `ratchet serve`, with TLS",
-			"--listen %s is no address of this machine alone", u.listen)
+			"--listen %s is not an address of this machine alone", u.listen)
 	}
 	s := serving{listen: u.listen}
 
@@ -58,9 +58,9 @@ func (a *app) ui(ctx context.Context, u looking) error {
 		return err
 	}
 
-	role, can := server.RolePerson, "it steers: whoever has it can do what only a person may"
+	role, can := server.RolePerson, "it steers: anyone who has it can do what only a person may"
 	if u.readOnly || !terminal.IsTerminal(a.Stdin) { // an agent's shell must not get a person's token by accident
-		role, can = server.RoleRead, "it looks on and can't steer"
+		role, can = server.RoleRead, "it can read, not steer"
 	}
 	if role == server.RolePerson {
 		if err := unlock(ctx, a); err != nil {

@@ -171,7 +171,7 @@ func TestTheSameFigureGivesTheSameBytes(t *testing.T) {
 	}
 }
 
-// TestPointsShow: a point that is drawn changes the picture, one that is no number does not.
+// TestPointsShow: a point that is drawn changes the picture, one that is not a number does not.
 func TestPointsShow(t *testing.T) {
 	base := drawFigure(t, dotFigure(1, 2, 3), chart.Options{})
 	if bytes.Equal(base, drawFigure(t, dotFigure(1, 2.5, 3), chart.Options{})) {
@@ -200,7 +200,7 @@ func TestAPointFarOffIsAnArrow(t *testing.T) {
 
 	const stroke = "stroke:rgb(168,80,138)" // of nothing else in it
 	if svg == below || strings.Count(svg, stroke) != 2 || strings.Contains(without, stroke) {
-		t.Error("the point is no arrow at its edge")
+		t.Error("the point is not an arrow at its edge")
 	}
 
 	if !strings.Contains(svg, ">12</text>") || strings.Count(svg, "1e12") != 1 || strings.Count(below,

@@ -53,7 +53,7 @@ func isDeserted(co *Checkout, root string) bool {
 	return err == nil && !held
 }
 
-// OtherSessionNote says that another session works in this very checkout, and how to give
+// OtherSessionNote says that another session works in this checkout, and how to give
 // this one its own; "" when there is none.
 func (co *Checkout) OtherSessionNote(campaign *history.Campaign) string {
 	if held, _ := co.mark.isHeld(co); held {
@@ -69,7 +69,7 @@ func (co *Checkout) OtherSessionNote(campaign *history.Campaign) string {
 	}
 	silent := max(0, time.Since(info.ModTime())).Round(time.Second)
 
-	return fmt.Sprintf("another session works in this very checkout (%s, last call %s ago), and you would edit each other's file: give yours its own, git worktree add --detach %s %s, and start there",
+	return fmt.Sprintf("another session works in this checkout (%s, last call %s ago), and you would edit each other's file: give yours its own, git worktree add --detach %s %s, and start there",
 		strings.TrimSpace(string(who)), silent, co.Repo.Root()+"-2", strings.TrimPrefix(campaign.Branch, "refs/heads/"))
 }
 

@@ -41,7 +41,7 @@ func (co *Checkout) RequireCampaignBranch(ctx context.Context, campaign *history
 		return head, err
 	}
 
-	if _, err := co.Repo.Tree(ctx, head.Commit); err != nil { // the branch's file names what is no commit
+	if _, err := co.Repo.Tree(ctx, head.Commit); err != nil { // the branch's file names what is not a commit
 		return head, explainLostBranch(ctx, co, err)
 	}
 
@@ -134,7 +134,7 @@ func MoveIncumbent(
 		return update, "", nil
 	}
 
-	return update, fmt.Sprintf("%s pointed to %s, which is no commit of the campaign; it is put back", name,
+	return update, fmt.Sprintf("%s pointed to %s, which is not a commit of the campaign; it is put back", name,
 		wording.ShortCommit(at)), nil
 }
 

@@ -28,7 +28,7 @@ func (co *Checkout) ViewIdea(
 		return view, nil
 	}
 
-	// The lease begins anew with every record of its holder.
+	// The lease begins again with every record of its holder.
 	now, last := time.Now(), idea.ClaimedAt
 
 	holder, err := tx.Session(campaign.Name, idea.Holder)

@@ -31,7 +31,7 @@ const idLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 
 // RepositoryID is the random id of the repository, "" before its first start. It lies
 // in the git directory that all checkouts share, so a clone, and a repository that is
-// made anew at the same path, has another one. Errors: CodeRepository.
+// made again at the same path, has another one. Errors: CodeRepository.
 func RepositoryID(co *Checkout) (string, error) {
 	text, err := os.ReadFile(repositoryFile(co))
 	if errors.Is(err, fs.ErrNotExist) {

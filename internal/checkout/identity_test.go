@@ -63,7 +63,7 @@ func TestRepositoryID(t *testing.T) {
 	}
 
 	if again, _ := checkout.RepositoryID(b.Checkout); again == id || again == "" {
-		t.Errorf("a repository made anew has the id %q, the first had %q", again, id)
+		t.Errorf("a repository made again has the id %q, the first had %q", again, id)
 	}
 
 	if now, _ := b.CacheDir(); now == was {

@@ -117,7 +117,7 @@ func (co *Checkout) MakeStartCommit(
 // RequireAcceptedStart refuses a new campaign on a contract that no person has accepted.
 // The first campaign of a repository starts on any: its program.md is what the person
 // set up. A further one needs the contract of a campaign that exists and has budget left,
-// or a person's word, else an agent could widen its own scope and budget by starting anew.
+// or a person's word, else an agent could widen its own scope and budget by starting again.
 // Errors: CodeContract.
 func RequireAcceptedStart(tx *ledger.Tx, name string, doc *ProgramDocument) error {
 	if doc.AcceptedBy != "" {

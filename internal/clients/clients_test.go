@@ -18,7 +18,7 @@ import (
 	"ratchet/internal/research"
 )
 
-var update = flag.Bool("update", false, "write the samples' results anew")
+var update = flag.Bool("update", false, "write the samples' results again")
 
 var (
 	stdio = clients.Server{Command: "/home/ada/.local/bin/ratchet", Args: []string{"mcp"}}

@@ -72,7 +72,7 @@ func uneditableError(text string, args ...any) error {
 
 // unreadableError is the error of a file that its format's library refuses.
 func unreadableError(err error) error {
-	return research.Errorf(research.CodeUnsupported, "mend the file, and run it again; nothing was changed",
+	return research.Errorf(research.CodeUnsupported, "fix the file, and run it again; nothing was changed",
 		"it can't be read: %s", strings.ReplaceAll(err.Error(), "\n", "; "))
 }
 

@@ -35,7 +35,7 @@ type Inspection struct {
 	Problem   string      `json:"problem,omitempty"`
 }
 
-// HasProblem says whether something is wrong that a person should mend.
+// HasProblem says whether something is wrong that a person should fix.
 func (i Inspection) HasProblem() bool {
 	return i.Problem != "" || slices.ContainsFunc(i.Loop, func(l LoopState) bool { return l.Problem != "" })
 }

@@ -134,7 +134,7 @@ func (e Extra) ReadState() (ExtraState, error) {
 func adviseOnLoop(err error) error {
 	var e *research.Error
 	if errors.As(err, &e) && e.Code == research.CodeUnsupported {
-		return research.Errorf(e.Code, "mend the file, and run it again; or leave --with-loop out", "%w", err)
+		return research.Errorf(e.Code, "fix the file, and run it again; or leave --with-loop out", "%w", err)
 	}
 
 	return err

@@ -120,7 +120,7 @@ func InspectLoop(
 			continue
 		case found.Program != "":
 			if _, err := lookPath(found.Program); err != nil {
-				state.Problem = "its command can't be run, so it holds nobody: " + err.Error()
+				state.Problem = "its command can't be run, so it does nothing: " + err.Error()
 			}
 		}
 

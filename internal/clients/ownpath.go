@@ -22,7 +22,7 @@ func FindOwnPath(home string) (string, []string, error) {
 		return "", nil, fmt.Errorf("find the program's own file: %w", err)
 	}
 
-	// The paths that stay when the program is installed anew, the best first.
+	// The paths that stay when the program is installed again, the best first.
 	var lasting []string
 	if strings.ContainsRune(os.Args[0], filepath.Separator) {
 		lasting = []string{os.Args[0]}

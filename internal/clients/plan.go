@@ -37,7 +37,7 @@ type Plan struct {
 	ours   bool   // Before is all ours: nothing would be lost without a backup
 }
 
-// maxFile is more than any client writes; what is larger is no configuration.
+// maxFile is more than any client writes; what is larger is not a configuration.
 const maxFile = 64 << 20
 
 // PlanInstall plans the entry for s in file. Values that a person added to the
@@ -307,7 +307,7 @@ func openPlan(file string) (*Plan, error) {
 		return nil, research.Errorf(research.CodeUnsupported, "move it away", "%s is not a file", file)
 	case info.Size() > maxFile:
 		return nil, research.Errorf(research.CodeUnsupported, "check what it is",
-			"%s has %d MiB: that is no configuration file", file, info.Size()>>20)
+			"%s has %d MiB: that is not a configuration file", file, info.Size()>>20)
 	}
 
 	plan.target, plan.Mode = target, info.Mode().Perm()

@@ -152,7 +152,7 @@ func (y yamlLines) fillParent(parentKey, parent, key, entry *yaml.Node) ([]byte,
 	return y.replaceLines(parentKey.Line-1, parentKey.Line, line+text), err
 }
 
-// updateEntry writes the entry's own lines anew, from themselves.
+// updateEntry writes the entry's own lines again, from themselves.
 func (y yamlLines) updateEntry(key *yaml.Node, set []field, drop [][]string) ([]byte, error) {
 	from, to := y.entryLines(key)
 

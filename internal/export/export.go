@@ -51,7 +51,7 @@ var formats = []format{
 	{"mlflow", true, (*writer).writeMLflow},
 }
 
-// Check refuses a format that is unknown, or that is no JSON where JSON is wanted.
+// Check refuses a format that is unknown, or that is not JSON where JSON is wanted.
 func (o Options) Check() error {
 	for _, f := range formats {
 		if f.name != o.Format {
@@ -59,7 +59,7 @@ func (o Options) Check() error {
 		}
 
 		if o.JSON && !f.isJSON {
-			return research.Errorf(research.CodeBadArgument, "leave --json out, or --format", "%s is no JSON", o.Format)
+			return research.Errorf(research.CodeBadArgument, "leave --json or --format out", "%s is not JSON", o.Format)
 		}
 
 		return nil
@@ -89,7 +89,7 @@ type writer struct {
 }
 
 // Write writes what the options select to out. A reader that has seen enough (a
-// closed pipe) is no error.
+// closed pipe) is not an error.
 //
 // Errors: those of Check; research.CodeNotFound (no such campaign or imported
 // file), research.CodeConflict (the folder exists), research.CodeStorage.

@@ -409,7 +409,7 @@ func TestRefusals(t *testing.T) {
 		words   string
 	}{
 		{export.Options{Format: "xml"}, research.CodeBadArgument, `"xml" is unknown`},
-		{export.Options{Format: "tsv", JSON: true}, research.CodeBadArgument, "tsv is no JSON"},
+		{export.Options{Format: "tsv", JSON: true}, research.CodeBadArgument, "tsv is not JSON"},
 		{export.Options{Format: "jsonl", Campaign: "nothing"}, research.CodeNoCampaign, "nothing"},
 		{export.Options{Format: "tsv"}, research.CodeBadArgument, "sorting, other"},
 		{export.Options{Format: "mlflow"}, research.CodeBadArgument, "folder of files"},

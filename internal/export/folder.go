@@ -13,7 +13,7 @@ import (
 	"ratchet/internal/research/rules"
 )
 
-// folder is what an export writes that is no stream: one file or more for each
+// folder is what an export writes that is not a stream: one file or more for each
 // campaign and for each of its decided experiments, the start being the first.
 type folder struct {
 	Format    string `json:"format"`

@@ -374,7 +374,7 @@ func awaitSuccess(
 ) (*job.Outcome, error) {
 	out, err := awaitEnd(ctx, co, campaign, id, watch)
 	if err == nil && out.Reason != "" && !out.Unfit {
-		err = research.Errorf(research.CodeProgram, "mend it, and call again: what was measured counts", "%s: %s", id,
+		err = research.Errorf(research.CodeProgram, "fix it, and call again: what was measured counts", "%s: %s", id,
 			out.Reason)
 	}
 

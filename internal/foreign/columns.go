@@ -26,7 +26,7 @@ func ParseColumns(text string) (Columns, error) {
 
 		value = strings.TrimSpace(value)
 		if !ok || value == "" {
-			return c, fmt.Errorf("%q is no NAME=COLUMN", part)
+			return c, fmt.Errorf("%q is not NAME=COLUMN", part)
 		}
 
 		switch strings.TrimSpace(name) {
@@ -389,7 +389,7 @@ var (
 		"p90 p95 p99 median mean geomean")
 	weakWords = strings.Fields("ratio rate quality cost size bytes kb mb gb words lines chars instructions allocs " +
 		"gap gaps hit hits s sec secs seconds minutes failures wins")
-	// what is no metric of an experiment log, whatever else the name says
+	// what is not a metric of an experiment log, whatever else the name says
 	otherWords = strings.Fields("id exp experiment iteration iter round cycle run trial attempt step steps epoch epochs index no " +
 		"number seed n num count commit hash sha timestamp date ts started ended ctx batch batches ubatch threads layers " +
 		"layer width depth dim heads params param lr gpu gpus vram ram mem memory rss power delta improvement change " +

@@ -60,7 +60,7 @@ func FindSources(fsys fs.FS, root string) (found []Source, skipped []Skipped, er
 
 var skippedFolders = map[string]bool{".git": true, "node_modules": true, ".venv": true, "artifacts": true}
 
-var likelyLog = compileLazily(`(?i)(^|[_/.])(results|autoresearch|log|rigor_ledger|events|exec_output)\.(tsv|jsonl)$|_results\.tsv$|(^|[/_-])results[\w.-]*\.tsv$|(^|/)\.research/|(^|/)programs/[^/]+\.json$|/results/(metrics|correct)\.json$|/outputs/step_\d+\.out\.txt$|(^|/)[GHECL]-\d+\.md$|(^|/)O-\d+\.json$|(^|/)programs\.jsonl?$`)
+var likelyLog = compileLazily(`(?i)(^|[_/.])(results|autoresearch|log|rigor_ledger|events|exec_output)\.(tsv|csv|jsonl)$|_results\.[tc]sv$|(^|[/_-])results[\w.-]*\.[tc]sv$|(^|/)\.research/|(^|/)programs/[^/]+\.json$|/results/(metrics|correct)\.json$|/outputs/step_\d+\.out\.txt$|(^|/)[GHECL]-\d+\.md$|(^|/)O-\d+\.json$|(^|/)programs\.jsonl?$`)
 
 // listCandidates returns the files whose names are ones that some format uses.
 func listCandidates(fsys fs.FS, root string) (names []string, err error) {

@@ -119,14 +119,18 @@ func DetectFormat(path string, head []byte) (Format, error) {
 func (f Format) ReadItems(path string, input io.Reader, each func(Item) error) error {
 	in := bufio.NewReaderSize(input, HeadBytes)
 
-	// What Peek fails with, reading fails with, too; a head that is no text leaves the path alone.
+	// What Peek fails with, reading fails with, too; a head that is not text leaves the path alone.
 	head, _ := in.Peek(HeadBytes)
 
 	s, err := readSample(path, head)
 	if err != nil {
 		s = sample{path: path}
 	}
+
 	decode := f.start(s)
+	if s.comma != 0 {
+		decode = decodeCSV(decode, s.comma)
+	}
 
 	for number := 1; ; number++ {
 		text, whole, err := readItem(in, f.Whole)

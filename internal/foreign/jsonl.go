@@ -30,7 +30,7 @@ var pi = Format{
 			case o.isNumber("run"):
 				return decodePiRun(o, segment)
 			case o.textOf("type") == "":
-				return Entry{Kind: Broken, Note: "it is no config line, run or hook: it has the keys " + o.listKeys()}
+				return Entry{Kind: Broken, Note: "it is neither config, run nor hook: its keys are " + o.listKeys()}
 			}
 
 			return Entry{Kind: Other, Description: o.textOf("type")}
@@ -38,7 +38,7 @@ var pi = Format{
 	},
 }
 
-// decodePiRun is a run; its 0 is no value where it failed, and a missing metric is
+// decodePiRun is a run; its 0 is not a value where it failed, and a missing metric is
 // unknown, never 0.
 func decodePiRun(o object, segment Entry) Entry {
 	asi := o.innerObject("asi")

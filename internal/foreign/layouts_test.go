@@ -75,7 +75,7 @@ var layouts = []struct {
 	{name: "a word first", path: "results.tsv",
 		text: "commit cycle score improvement status description|aaaaaa1 baseline 900.5 0.00% keep start|aaaaaa2 tick 450.2 50.00% keep levels|aaaaaa3 tock FAIL NA discard heads",
 		want: []string{"score 900.5 keep start", "score 450.2 keep levels",
-			`score - discard heads the value "FAIL" is no finite number`}},
+			`score - discard heads the value "FAIL" is not a finite number`}},
 	{name: "a sweep", path: "kv_sweep_results.tsv",
 		text:    "kv_dtype conc ok total_tokens wall_s aggregate_tok_s peak_gen_tok_s|auto 1 1 128 1.1 120 2|fp8 32 32 3949 1.6 2544 0",
 		refused: "no list of experiments", proposal: "metric=aggregate_tok_s,better=higher"},

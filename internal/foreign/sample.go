@@ -17,7 +17,8 @@ type sample struct {
 	path    string
 	base    string
 	head    string
-	columns []string // of the first line with tabs that is no comment, lower case
+	comma   rune     // what parts the fields of the source; 0: tabs, as in head
+	columns []string // of the first line with tabs that is not a comment, lower case
 	rows    [][]string
 	objects []object // of the first lines that are JSON objects
 	keys    []string // of the first JSON object at the beginning of a line, if it is whole
@@ -40,7 +41,9 @@ func readSample(p string, head []byte) (sample, error) {
 		return sample{}, errBinary
 	}
 
-	s := sample{path: p, base: path.Base(p), head: string(head)}
+	s := sample{path: p, base: path.Base(p)}
+	s.head, s.comma = withTabs(string(head))
+
 	for line := range strings.Lines(s.head) {
 		line = strings.TrimRight(line, "\r\n")
 		if s.columns == nil && strings.Contains(line, "\t") && !strings.HasPrefix(line, "#") &&

@@ -12,7 +12,7 @@ import (
 // the fields by name.
 type table struct {
 	columns []string
-	usual   []string // the columns where the first line is no header; nil: it always is one
+	usual   []string // the columns where the first line is not a header; nil: it always is one
 	status  string   // the column whose values are no sentences, "" for none
 	loose   bool     // rows need not have as many fields as the header: columns are given by number
 	comment func(line string) Entry
@@ -105,7 +105,7 @@ func (t *table) fieldOf(fields []string, name string) string {
 }
 
 // karpathy is results.tsv: the row's order is its number, 0.000000 of a crash
-// is no value. Forks rename the second column and add others.
+// is not a value. Forks rename the second column and add others.
 var karpathy = Format{
 	Name:  "karpathy",
 	About: "results.tsv with the columns commit, METRIC, …, status, description (karpathy/autoresearch and its forks, `ratchet export --format tsv`)",

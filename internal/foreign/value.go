@@ -27,7 +27,7 @@ func parseNumber(text string) (*float64, string) {
 
 	v, err := strconv.ParseFloat(t, 64)
 	if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
-		return nil, fmt.Sprintf("the value %q is no finite number", wording.Clip(text, 40))
+		return nil, fmt.Sprintf("the value %q is not a finite number", wording.Clip(text, 40))
 	}
 
 	return &v, ""

@@ -15,7 +15,7 @@ import (
 var renames = map[string]string{
 	"internal/atomicfile/atomicfile.go": "the home of atomic replaces",
 	"internal/source/files.go":          "a symbolic link is replaced by another; it has no content",
-	"internal/worker/workspace.go":      "a prepared folder gets its name; whoever was faster wins",
+	"internal/worker/workspace.go":      "a prepared folder gets its name; the faster process wins",
 	"ledger/anchor.go":                  "each step is a fault point of the ledger's crash tests",
 	"ledger/backup.go":                  "a verified ledger, which was synced as it was written, gets its name",
 	"ledger/begin.go":                   "a new ledger, which bbolt has synced, gets its name",

@@ -33,6 +33,21 @@ func TestWidth(t *testing.T) {
 	}
 }
 
+func TestFileSizes(t *testing.T) {
+	for _, fault := range house.CheckFileSizes(root) {
+		t.Error(fault)
+	}
+}
+
+func TestBinariesAreNoticed(t *testing.T) {
+	dir := write(t, map[string]string{"p/built": strings.Repeat("x", 3<<20), "bin/built": strings.Repeat("x", 3<<20)})
+
+	faults := house.CheckFileSizes(dir)
+	if len(faults) != 1 || !strings.HasPrefix(faults[0], "p/built has 3145728 bytes") {
+		t.Errorf("%q", faults)
+	}
+}
+
 // Each limit is shown to notice what is beyond it.
 func TestOffencesAreNoticed(t *testing.T) {
 	packed := "package p\n\nfunc f(n int) int {\n" + strings.Repeat("\tn++\n", 20) + "\treturn n\n}\n"

@@ -4,29 +4,38 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"ratchet/internal/house"
 )
 
-// absurdWords are what no reader should meet: a house word for why the runs ended, and a
-// percentage with an exponent. "stopped by request" names what a person did.
-var absurdWords = regexp.MustCompile(`stopped by (%s|%v|price|looks|futility|cap|screen)|stopped at the screen|` +
-	`%\.?[0-9]*[ge] ?%%`)
+// notRead are files that are no words of today's Ratchet to its readers: what was decided,
+// the list of the words themselves, a library, and an example's page.
+var notRead = []string{"docs/decisions.md", "internal/house/words.go", "server/dashboard/assets/highlight-bash.js",
+	"examples/artifact-size/src/app.js"}
 
-// TestResultsAreToldInPlainWords: views leave values and changes to the one writer, so
-// none of them has a format for these.
-func TestResultsAreToldInPlainWords(t *testing.T) {
-	for _, dir := range []string{"cmd", "internal", "server", "tools", "prompts", "docs"} {
-		err := filepath.WalkDir(filepath.Join("../..", dir), func(path string, entry fs.DirEntry, err error) error {
-			isText := strings.HasSuffix(path, ".go") || strings.HasSuffix(path, ".js") || strings.HasSuffix(path, ".md")
-			if err != nil || entry.IsDir() || !isText || strings.HasSuffix(path, "_test.go") {
+// TestSentencesHaveNoPrivateWords: every sentence that a person or a model reads is in
+// words that a stranger knows.
+func TestSentencesHaveNoPrivateWords(t *testing.T) {
+	read := 0
+
+	for _, dir := range []string{"README.md", "cmd", "docs", "examples", "internal", "ledger", "prompts", "sandbox", "server",
+		"tools"} {
+		err := filepath.WalkDir(filepath.Join(root, dir), func(path string, entry fs.DirEntry, err error) error {
+			name, _ := filepath.Rel(root, path)
+			isText := slices.Contains([]string{".go", ".js", ".html", ".md"}, filepath.Ext(path))
+
+			if err != nil || entry.IsDir() || !isText || strings.HasSuffix(path, "_test.go") ||
+				slices.Contains(notRead, filepath.ToSlash(name)) || strings.HasSuffix(path, "NOTES.md") {
 				return err
 			}
+			read++
 
 			content, err := os.ReadFile(path)
-			if found := absurdWords.FindString(string(content)); found != "" {
-				t.Errorf("%s says %q: wording.Metric and rules.Judgement.Describe have the words", path, found)
+			for _, fault := range house.CheckWords(name, content) {
+				t.Error(fault)
 			}
 
 			return err
@@ -34,5 +43,64 @@ func TestResultsAreToldInPlainWords(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+	}
+
+	if read < 500 {
+		t.Errorf("only %d files were read", read)
+	}
+}
+
+// Each word is noticed where a reader meets it, and left alone in code and comments.
+func TestPrivateWordsAreNoticed(t *testing.T) {
+	for name, c := range map[string]struct {
+		path, text string
+		want       string
+	}{
+		"an error's next step": {"p.go", "package p\n\nconst next = \"mend it, and call again\"\n", "p.go:3 says \"mend\"; say: fix"},
+		"a house word":         {"p.go", "package p\n\nconst text = \"inconclusive (stopped by %s)\"\n", "stopped by %s"},
+		"an exponent":          {"p.go", "package p\n\nconst text = \"by %.3g %%\"\n", "%.3g %%"},
+		"a page":               {"docs/p.md", "# P\n\nThe next run calibrates anew.\n", "docs/p.md:3 says \"anew\"; say: again"},
+		"the dashboard":        {"p.js", "const text = \"this token looks on\";\n", "looks on"},
+		"a stored kind":        {"p.go", "package p\n\nconst kind = \"anew\"\n", ""},
+		"a comment":            {"p.go", "package p\n\n// anew\nconst a = \"the text\"\n", ""},
+		"plain words":          {"p.go", "package p\n\nconst next = \"fix it, and call again\"\n", ""},
+	} {
+		faults := strings.Join(house.CheckWords(c.path, []byte(c.text)), "\n")
+		if c.want == "" && faults != "" || !strings.Contains(faults, c.want) {
+			t.Errorf("%s: %q, want %q", name, faults, c.want)
+		}
+	}
+}
+
+// TestOneGlossary: docs/reading.md explains at most fifteen words, and no other page has a list.
+func TestOneGlossary(t *testing.T) {
+	pages, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	const head = "| word | meaning |\n|---|---|\n"
+	found := 0
+
+	for _, page := range append(pages, filepath.Join(root, "README.md")) {
+		content, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		_, after, ok := strings.Cut(string(content), head)
+		if !ok {
+			continue
+		}
+		found++
+
+		list, _, _ := strings.Cut(after, "\n\n")
+		if rows := strings.Count(list, "\n") + 1; filepath.Base(page) != "reading.md" || rows > 15 {
+			t.Errorf("%s explains %d words; docs/reading.md has the glossary, of at most 15", page, rows)
+		}
+	}
+
+	if found == 0 {
+		t.Error("there is no glossary")
 	}
 }

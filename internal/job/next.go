@@ -8,14 +8,14 @@ import (
 	"ratchet/internal/research/history"
 )
 
-// mendBroken is the way out of a failed calibration: what was missing outside the
+// fixBroken is the way out of a failed calibration: what was missing outside the
 // repository may be there now; a commit is another start, a changed contract is a person's to accept.
-const mendBroken = "mend it and call start_campaign; with a new name if the mend is a commit, after `ratchet accept` if it is the front matter"
+const fixBroken = "fix it and call start_campaign; with a new name if the fix is a commit, after `ratchet accept` if it is the front matter"
 
 // NextAfterDecision is the next step once an experiment is closed.
 func NextAfterDecision(campaign *history.Campaign) string {
 	if campaign.Broken != "" {
-		return "the incumbent gives no usable metric (" + campaign.Broken + "): " + mendBroken
+		return "the incumbent gives no usable metric (" + campaign.Broken + "): " + fixBroken
 	}
 
 	if err := checkout.RequireBudget(campaign); err != nil {
@@ -74,7 +74,7 @@ func RequireMeasurable(co *checkout.Checkout, campaign *history.Campaign) error 
 	}
 
 	if campaign.Broken != "" {
-		return research.Errorf(research.CodeProgram, mendBroken,
+		return research.Errorf(research.CodeProgram, fixBroken,
 			"the start version gives no usable metric: %s", campaign.Broken)
 	}
 

@@ -213,8 +213,8 @@ func experimentOutcome(co *checkout.Checkout, campaign *history.Campaign, experi
 	}
 
 	if experiment.Class > 1 && campaign.Class == experiment.Class && experiment.N == campaign.ClassFrom {
-		out.Notes = append(out.Notes, "the machine is another than before ("+campaign.Changed+
-			"): calibrated anew; numbers of before are not comparable with these")
+		out.Notes = append(out.Notes, "the machine has changed ("+campaign.Changed+
+			"): calibrated again; earlier numbers are not comparable with these")
 	}
 
 	if judgement.Verdict == research.Invalid {
@@ -243,7 +243,7 @@ func measurementOutcome(co *checkout.Checkout, campaign *history.Campaign, measu
 		}
 	case measurement.Calib != nil && measurement.Calib.Failed != "":
 		out.Reason = measurement.Calib.Failed
-		out.Next = mendBroken
+		out.Next = fixBroken
 	case measurement.Calib != nil:
 		fillCalibration(campaign, measurement, out)
 	case measurement.Proof != nil:
@@ -273,10 +273,10 @@ func fillCalibration(campaign *history.Campaign, measurement *history.Measuremen
 	case measurement.Commit == campaign.Start && campaign.Baseline != nil:
 		value := *campaign.Baseline
 		out.Value = &value
-		out.Finding = fmt.Sprintf("calibrated %s, the start: %s %s; the incumbent is another since",
+		out.Finding = fmt.Sprintf("calibrated %s, the start: %s %s; the incumbent has changed since",
 			wording.ShortCommit(measurement.Commit), metric.Name, wording.FormatValue(value, metric.Unit))
 	default:
-		out.Finding = fmt.Sprintf("calibrated %s; the incumbent is another since",
+		out.Finding = fmt.Sprintf("calibrated %s; the incumbent has changed since",
 			wording.ShortCommit(measurement.Commit))
 	}
 	out.Finding += doctorWords(measurement.Calib)

@@ -73,7 +73,7 @@ func snapshotCandidate(
 
 // requireScope refuses when a tracked file other than the edited ones and the
 // program differs from base, the commit that the checkout stands on, or when an
-// edited one is no plain file any more. (The program's contract is checked by
+// edited one is not a plain file any more. (The program's contract is checked by
 // RequireAcceptedContract.) It returns the lines that the edit adds and removes.
 func requireScope(
 	ctx context.Context, co *checkout.Checkout, campaign *history.Campaign, base string, edit []string,
@@ -82,7 +82,7 @@ func requireScope(
 		info, err := os.Lstat(filepath.Join(co.Repo.Root(), filepath.FromSlash(f)))
 		if err == nil && !info.Mode().IsRegular() {
 			return 0, 0, research.Errorf(research.CodeScope, "remove it, then call revert",
-				"%s is no plain file any more", f)
+				"%s is not a regular file any more", f)
 		}
 	}
 
@@ -97,7 +97,7 @@ func requireScope(
 		case slices.Contains(edit, ch.Path):
 			if ch.Kind == "deleted" || ch.Kind == "type" {
 				return 0, 0, research.Errorf(research.CodeScope, "write it again, or call revert",
-					"%s is no plain file any more (%s)", ch.Path, ch.Kind)
+					"%s is not a regular file any more (%s)", ch.Path, ch.Kind)
 			}
 			added += ch.Added
 			removed += ch.Removed
@@ -172,7 +172,7 @@ func refuseJudged(tx *ledger.Tx, campaign *history.Campaign, n int) error {
 	}
 
 	return research.Errorf(research.CodeDuplicate, next,
-		"experiment %d judged this very content against this incumbent: %s", n,
+		"experiment %d judged the same content against this incumbent: %s", n,
 		experiment.Judgement.Describe(campaign.Program.Metric))
 }
 

@@ -64,7 +64,7 @@ func claimIdea(
 }
 
 // requireClaimable refuses an idea that is not there, or that another session holds,
-// before anything is spent. A text that is no id may be anything.
+// before anything is spent. A text that is not an id may be anything.
 func requireClaimable(ctx context.Context, co *checkout.Checkout, campaign *history.Campaign, idea string) error {
 	n, ok := history.IdeaNumber(idea)
 	if !ok {

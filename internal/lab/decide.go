@@ -152,7 +152,7 @@ func FindOverridable(ctx context.Context, co *checkout.Checkout, id string) (*Ov
 			"keep it: `ratchet call keep '{\"id\":\"x"+strconv.Itoa(experiment.N)+
 				"\"}'`", "the verdict of experiment %d needs no override", experiment.N)
 	case !hasBaseline(experiment):
-		return nil, research.Errorf(research.CodeVerdict, "mend the edit and run it again",
+		return nil, research.Errorf(research.CodeVerdict, "fix the edit and run it again",
 			"no number came out of experiment %d: there is nothing that a person could judge better", experiment.N)
 	}
 

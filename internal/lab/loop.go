@@ -34,7 +34,7 @@ import (
 //	    prepareVersions           build candidate and incumbent, check the candidate
 //	    waitForTurn               one measurement at a time
 //	    mergeOntoIncumbent        where another session has kept something meanwhile
-//	    ensureCalibrated          where the machine is another than before
+//	    ensureCalibrated          where the machine has changed
 //	    compareVersions           run after run, each a record, as the rule asks
 //	    recordVerdict             experiment.judged
 //

@@ -85,7 +85,7 @@ func PendingContract(
 }
 
 // AcceptContract makes the contract on disk the campaign's, if it is still the one
-// that the person saw. The next run calibrates anew. Errors: CodeConflict, CodeBusy,
+// that the person saw. The next run calibrates again. Errors: CodeConflict, CodeBusy,
 // CodeLocked.
 func AcceptContract(ctx context.Context, co *checkout.Checkout, digest string, word Word) error {
 	campaign, program, now, err := PendingContract(ctx, co)

@@ -122,7 +122,7 @@ func repairRefs(ctx context.Context, co *checkout.Checkout, campaign *history.Ca
 		return nil
 	}
 
-	return co.Repo.UpdateRefs(ctx, updates, "ratchet: mend "+campaign.Name)
+	return co.Repo.UpdateRefs(ctx, updates, "ratchet: fix "+campaign.Name)
 }
 
 // switchToCampaign moves the checkout to its branch of the campaign. Where its files

@@ -19,6 +19,7 @@ import (
 	"ratchet/internal/source"
 	"ratchet/internal/wording"
 	"ratchet/ledger"
+	"ratchet/sandbox"
 )
 
 // StartCampaign starts the campaign of a program, or resumes it. A new one
@@ -62,6 +63,11 @@ func StartCampaign(ctx context.Context, co *checkout.Checkout, req StartRequest)
 
 	if campaign != nil {
 		return resumeCampaign(ctx, co, campaign, doc, head)
+	}
+
+	// Before a branch is made that nothing can be measured on.
+	if err := sandbox.CheckSystem(); err != nil {
+		return nil, err
 	}
 
 	if err := acceptStart(ctx, co, name, doc, req.Accepted); err != nil {

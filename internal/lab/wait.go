@@ -117,7 +117,7 @@ func decideAutomatically(
 }
 
 // StopJob stops a job: its run is killed and recorded, and it ends invalid with
-// that reason. Nothing to stop is no error.
+// that reason. Nothing to stop is not an error.
 func StopJob(ctx context.Context, co *checkout.Checkout, name string) (*job.Stopped, error) {
 	campaign, err := job.CurrentReaped(ctx, co)
 	if err != nil {

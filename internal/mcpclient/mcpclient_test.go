@@ -169,8 +169,8 @@ func TestCallPassesOverWhatIsNoAnswer(t *testing.T) {
 func TestWrongAnswers(t *testing.T) {
 	for answer, want := range map[string]string{
 		`{"jsonrpc":"2.0","id":1,"error":{"code":-32000,"message":"too busy"}}`: "protocol error -32000: too busy",
-		`Listening on port 80`:                                                      "wrote something that is no message: \"Listening on port 80",
-		`{"jsonrpc":"1.0","id":1,"result":{}}`:                                      "wrote something that is no message",
+		`Listening on port 80`:                                                      "wrote something that is not a message: \"Listening on port 80",
+		`{"jsonrpc":"1.0","id":1,"result":{}}`:                                      "wrote something that is not a message",
 		`{"jsonrpc":"2.0","id":2,"result":{}}`:                                      "the server has gone away",
 		`{"jsonrpc":"2.0","id":1,"result":{"content":[]}}`:                          "lacks its text or its structured content",
 		`{"jsonrpc":"2.0","id":1,"result":{"content":[{}],"structuredContent":{}}}`: "lacks its text",

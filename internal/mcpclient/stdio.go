@@ -15,7 +15,7 @@ type Client struct {
 	in   io.WriteCloser
 	out  *bufio.Reader
 	last int
-	cmd  *exec.Cmd // nil when the other end is no process of ours
+	cmd  *exec.Cmd // nil when the other end is not a process of ours
 }
 
 type message struct {
@@ -149,7 +149,7 @@ func (c *Client) receive() (message, error) {
 	}
 
 	if err := json.Unmarshal(line, &m); err != nil || m.Version != "2.0" {
-		return m, fmt.Errorf("the server wrote something that is no message: %.80q", line)
+		return m, fmt.Errorf("the server wrote something that is not a message: %.80q", line)
 	}
 
 	return m, nil

@@ -24,7 +24,7 @@ type commandResult struct {
 
 // execute runs a person's own command in dir, without the confinement that
 // experiments have, with this process's environment, env and stdin. When it returns,
-// every process that the command started is dead. A command that fails is no error.
+// every process that the command started is dead. A command that fails is not an error.
 func execute(
 	ctx context.Context, command, dir string, env []string, stdin []byte, limit time.Duration,
 ) (*commandResult, error) {

@@ -174,7 +174,7 @@ func runHook(
 }
 
 // executeHook runs a hook with p on its standard input. The error says why it was not
-// run; a hook that ran and failed is no error.
+// run; a hook that ran and failed is not an error.
 func executeHook(ctx context.Context, path, dir string, p piPayload, limit time.Duration) (*commandResult, error) {
 	if limit < time.Second {
 		return nil, errors.New("no time was left in this call")

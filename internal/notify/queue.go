@@ -20,7 +20,7 @@ import (
 )
 
 // deliveryQueue is what a notifier must not forget. It is a file beside the ledger and
-// not a record: that a message was sent is no event of the campaign. It is stored
+// not a record: that a message was sent is not an event of the campaign. It is stored
 // before anything is sent and after each attempt, so a notifier that dies in between
 // sends its last message again, with the same id, and loses none.
 type deliveryQueue struct {
@@ -86,7 +86,7 @@ func readQueue(co *checkout.Checkout, campaign string) (*deliveryQueue, error) {
 	}
 
 	if err := json.Unmarshal(content, q); err != nil {
-		logDelivery(co, campaign, "the queue of notices could not be read, and begins anew: "+wording.ErrorLine(err))
+		logDelivery(co, campaign, "the queue of notices could not be read, and begins again: "+wording.ErrorLine(err))
 		return &deliveryQueue{}, nil
 	}
 	q.saved = q.Seq

@@ -65,7 +65,7 @@ func PlotGPU(s *view.GPUSeries) *Plot {
 			func(v float64) string { return render.FormatAmount(v, "%") }))
 
 	figure := chart.Figure{Title: title, Subtitle: words, Panels: panels,
-		Foot: "Looked at every half second; energy is of the devices' own counters, whoever used them."}
+		Foot: "Looked at every half second; energy is of the devices' own counters, for all processes that used them."}
 	if len(panels) == 0 {
 		figure.Empty = "the driver told neither utilisation nor energy of these runs"
 		fields = append(fields, render.ShortFact("text", "", figure.Empty))

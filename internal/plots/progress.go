@@ -251,7 +251,7 @@ func (g *progressGraph) buildRules() []chart.Rule {
 	class := 0
 	for _, pt := range g.shown {
 		if pt.Class > 0 && class > 0 && pt.Class != class {
-			rules = append(rules, chart.Rule{At: float64(pt.N) - .5, Vertical: true, Text: "calibrated anew",
+			rules = append(rules, chart.Rule{At: float64(pt.N) - .5, Vertical: true, Text: "calibrated again",
 				Colour: chart.Faint})
 		}
 		class = max(class, pt.Class)

@@ -13,7 +13,7 @@ import (
 )
 
 // Turns come in the order of arrival, each that waits learns how many are
-// ahead, and a place that is given up is no turn.
+// ahead, and a place that is given up is not a turn.
 func TestOrder(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "queue")
 

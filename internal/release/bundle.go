@@ -58,7 +58,7 @@ type Tool struct {
 	Description string `json:"description"`
 }
 
-// UserConfig is what the host asks the user for: a host that is no editor has
+// UserConfig is what the host asks the user for: a host that is not an editor has
 // no folder open, so the repository must be named.
 type UserConfig struct {
 	Repository Setting `json:"repository"`

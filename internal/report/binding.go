@@ -79,7 +79,7 @@ func resolveBinding(src Source, facts *Facts, bound string) (string, error) {
 	case err != nil:
 		return "", fmt.Errorf("record %d can't be read: %w", b.seq, err)
 	case !strings.HasPrefix(rec.Hash, b.hash):
-		return "", fmt.Errorf("record %d is another one than the report was made from", b.seq)
+		return "", fmt.Errorf("record %d is not the one that the report was made from", b.seq)
 	case rec.Campaign != facts.Campaign.Name:
 		return "", fmt.Errorf("record %d is of the campaign %q", b.seq, rec.Campaign)
 	}
@@ -205,7 +205,7 @@ func formatBound(as string, v any, scale string, metric contract.Metric) (string
 
 	s, ok := v.(string)
 	if !ok {
-		return "", fmt.Errorf("it is no text")
+		return "", fmt.Errorf("it is not text")
 	}
 
 	return formatBoundText(as, s)

@@ -137,7 +137,7 @@ func (w *writer) writeFailures() {
 	}
 
 	if campaign.Broken != "" {
-		w.addItem(say("The last calibration failed: nothing can be measured until the command is mended."))
+		w.addItem(say("The last calibration failed: nothing can be measured until the command is fixed."))
 	}
 
 	if len(w.document.Blocks) == from+1 { // nothing but the heading

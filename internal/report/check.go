@@ -48,7 +48,7 @@ func readMarkdown(text string) (*Page, error) {
 	end := countLines(text)
 	if !ok {
 		return nil, lineError(end,
-			"the file does not end in the comment with the figures' bindings: it is no report, or was cut off")
+			"the file does not end in the comment with the figures' bindings: it is not a report, or was cut off")
 	}
 
 	rows := strings.Split(tail, "\n")

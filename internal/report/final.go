@@ -177,13 +177,13 @@ func (w *writer) writeMergeAdvice(final *Final) {
 
 	switch {
 	case len(final.Stack) > 0 && final.Ablation != nil:
-		how = ". A change in the branch is worth what it measured over the commit before it, another what the head has by it."
+		how = ". The gain of a change in the branch is against the commit before it; of another change, it is what the head has more with it."
 	case len(final.Stack) > 0:
-		how = ". A change is worth what it measured over the commit before it."
+		how = ". The gain of a change is against the commit before it."
 	case final.Ablation != nil && w.campaign.Rule.NoiseKind == research.Noisy:
-		how = ". A change is worth what the result has by it, from the pairs that decided whether it stays; never add them up."
+		how = ". The gain of a change is what the result has more with it, from the pairs that decided whether it stays; never add them up."
 	case final.Ablation != nil:
-		how = ". A change is worth what the result has by it."
+		how = ". The gain of a change is what the result has more with it."
 	}
 	w.addParagraph(append(spans, say(" on the campaign's start"+how))...)
 }

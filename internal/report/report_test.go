@@ -51,7 +51,7 @@ func TestGolden(t *testing.T) {
 
 // TestFinalized: what finalize made of the present incumbent is the answer, is
 // named as what to merge, and every kept change is told with what became of it;
-// what it made of an older one is no answer, whatever it measured.
+// what it made of an older one is not an answer, whatever it measured.
 func TestFinalized(t *testing.T) {
 	saying := func(n int, facts func(f *report.Facts) error, size report.Size) string {
 		var text string
@@ -285,7 +285,7 @@ func TestFormulasAreNamedOnce(t *testing.T) {
 	seen := map[string]bool{}
 	page := "# The named figures of a report\n\nA figure of a [report](reading.md#the-report) that rests on more than one record is bound to one of these names. " +
 		"`#` is an index, from 0. The checker derives each from the campaign's folded state at the report's head: the ledger's own, or, with `--recompute` and when the ledger has grown since, " +
-		"one that is folded anew from the records.\n\n| name | counts |\n|---|---|\n"
+		"one that is folded again from the records.\n\n| name | counts |\n|---|---|\n"
 
 	for _, f := range report.AllFormulas() {
 		if seen[f.Name] || f.About == "" || !regexp.MustCompile(`^[a-z.#]+$`).MatchString(f.Name) {

@@ -84,7 +84,7 @@ func describeMetric(metric, said contract.Metric) string {
 	return "metric: {" + strings.Join(parts, ", ") + "}"
 }
 
-// quoteYAML quotes a text that is no plain word.
+// quoteYAML quotes a text that is not a plain word.
 func quoteYAML(text string) string {
 	if plainWord().MatchString(text) {
 		return text

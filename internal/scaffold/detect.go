@@ -167,7 +167,7 @@ func (p *Proposal) setOnlySource(folder *tree) {
 	sources := slices.DeleteFunc(largestSources(folder, 4), func(name string) bool { return name == p.measured })
 	if len(sources) == 1 {
 		p.Edit = sources
-		p.addReasonf("%s: the only source that is no test", sources[0])
+		p.addReasonf("%s: the only source that is not a test", sources[0])
 
 		return
 	}

@@ -74,7 +74,7 @@ func (t *taken) karpathyNotes(text string) {
 	if namesVRAM().MatchString(text) {
 		t.addNote("what it says of memory: add a guard, such as guards: [{name: peak_vram_mb, max_growth: 10%%}]")
 		t.gpus = 1
-		t.addReason("gpus: it speaks of VRAM")
+		t.addReason("gpus: it mentions VRAM")
 	}
 
 	if strings.HasPrefix(t.Run, "uv run") {

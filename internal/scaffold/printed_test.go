@@ -55,7 +55,7 @@ func TestFindPrinted(t *testing.T) {
 	}
 }
 
-// A setting is no result, and a text without numbers has none.
+// A setting is not a result, and a text without numbers has none.
 func TestFindPrintedLeavesSettings(t *testing.T) {
 	for _, output := range []string{"", "done\n", "2026-11-30 12:00:01 started\n", "version 1.2.3\n"} {
 		if found := scaffold.FindPrinted([]byte(output), ""); len(found) > 0 {

@@ -168,7 +168,7 @@ func readValue(metric contract.Metric, output []byte) *float64 {
 
 // explainTrial is the error of a trial that gave no value.
 func (c *Choice) explainTrial() error {
-	next := "mend it, and run `ratchet init` again; --no-try writes program.md as it is"
+	next := "fix it, and run `ratchet init` again; --no-try writes program.md as it is"
 
 	switch missing := ExplainMissing(string(c.Trial.Output) + "\n" + c.Trial.Problem); {
 	case missing != "":

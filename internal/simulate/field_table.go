@@ -21,7 +21,7 @@ seconds. Useless edits are comments, new names and another order of the code; ga
 in hundredths of all questions). Every edit is reverted after its verdict, so each is judged against the start. *Called* is the verdict improved or regressed, or an interval without 0
 in the answer; a keep on trial (provisional) alone is none. The noise is that of single runs of the start over the whole campaign.
 
-Made by ` + "`make field`" + `, from %s, a line an edit; ` + "`FIELD=go,c`" + ` plays some of the benchmarks anew and leaves the others as they are. What is promised is below the tables.
+Made by ` + "`make field`" + `, from %s, a line an edit; ` + "`FIELD=go,c`" + ` plays some of the benchmarks again and leaves the others as they are. What is promised is below the tables.
 
 %s`
 

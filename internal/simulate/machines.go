@@ -381,6 +381,8 @@ func MachineModels() []NoiseModel {
 		{Name: "two speeds, 40 % of runs 1.2 ×", Sigma: .02, Slow: math.Log(1.2), SlowShare: .40, Scale: 1},
 		{Name: "slow blocks, 1.5 ×", Sigma: .005, Slow: math.Log(1.5), SlowShare: .20, SlowStay: .95, Scale: 1},
 		{Name: "slow blocks, 1.3 ×", Sigma: .005, Slow: math.Log(1.3), SlowShare: .30, SlowStay: .90, Scale: 1},
+		// As a host that changes its speed for seconds, with 40 runs or so in each of them.
+		{Name: "slow times, 1.75 ×", Sigma: .03, Slow: math.Log(1.75), SlowShare: .30, SlowStay: .975, Scale: 1},
 		{Name: "steps of 30 %", Sigma: .02, Step: .27, StepP: .01, Scale: 1},
 		{Name: "warm-up of 20 %", Sigma: .01, WarmUp: .20, WarmUpRuns: 40, Scale: 1},
 		{Name: "clock of 1 % ticks", Sigma: .015, Quantum: .01, Scale: 1},

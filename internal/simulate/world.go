@@ -48,7 +48,7 @@ type NoiseModel struct {
 	Jump, JumpP      float64 // two-speed clock: height of the slow state, chance per run to switch
 	BurstP, BurstEnd float64 // chance per run that a burst of outliers begins, that it ends
 	// Two speeds: a run in the slow state takes Slow longer; SlowShare of all runs do, and
-	// a state that was entered stays with chance SlowStay (0: every run draws anew).
+	// a state that was entered stays with chance SlowStay (0: every run draws again).
 	Slow, SlowShare, SlowStay float64
 	Step, StepP               float64 // the level jumps by about Step, up or down; chance per run
 	WarmUp, WarmUpRuns        float64 // excess of the first run, and the runs in which it falls to 1/e

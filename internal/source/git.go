@@ -52,7 +52,7 @@ func (g *gitCommand) git(ctx context.Context, stdin []byte, args ...string) ([]b
 }
 
 // run runs one git process. Its output is returned beside an error too; output that
-// was cut at the invocation's limit is no error.
+// was cut at the invocation's limit is not an error.
 func (g *gitCommand) run(ctx context.Context, call invocation, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, g.binary, slices.Concat(settings, args)...)
 

@@ -150,7 +150,7 @@ var kinds = []kind{
 		dir := repository(t, map[string]string{"train.py": before})
 		git(t, dir, "submodule", "--quiet", "add", inner, "lib")
 		git(t, dir, "commit", "-qm", "submodule")
-		write(t, dir, "lib/lib.py", "dirty content inside is no change\n")
+		write(t, dir, "lib/lib.py", "dirty content inside is not a change\n")
 
 		return site{dir: dir, path: "train.py", edit: after}
 	}},

@@ -8,7 +8,7 @@ import (
 )
 
 // What two sessions changed in different lines goes together; where they
-// changed the same ones, or the file is no text, a person must look.
+// changed the same ones, or the file is not text, a person must look.
 func TestMerge(t *testing.T) {
 	const base = "one\ntwo\nthree\nfour\nfive\nsix\nseven\n"
 	for _, c := range []struct {

@@ -90,7 +90,7 @@ func (r *Repo) CheckEditable(ctx context.Context, path string) error {
 	case statErr != nil && tracked:
 		return refuse("bring it back: git restore -- "+path, "missing from the work tree")
 	case statErr != nil:
-		return refuse("create and commit it, or mend the path in the program", "missing")
+		return refuse("create and commit it, or fix the path in the program", "missing")
 	case tracked && staged != "0":
 		return refuse("resolve the conflict, then git add it", "in a merge conflict")
 	case tracked:

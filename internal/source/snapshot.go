@@ -91,7 +91,7 @@ func (r *Repo) requireStorable(path string) error {
 		describeKind(info.Mode()))
 }
 
-// explainFilterFailure tells the user to mend a clean or smudge filter, where one failed.
+// explainFilterFailure tells the user to fix a clean or smudge filter, where one failed.
 // Other errors are returned as they are.
 func explainFilterFailure(err error) error {
 	said := stderrOf(err)
@@ -107,7 +107,7 @@ func explainFilterFailure(err error) error {
 	}
 
 	return research.Errorf(research.CodeRepository,
-		"install what .gitattributes asks for, or mend the filter in git's configuration",
+		"install what .gitattributes asks for, or fix the filter in git's configuration",
 		"a filter of the repository failed: %s: %w", line, err)
 }
 
@@ -197,7 +197,7 @@ func (r *Repo) ListCommits(ctx context.Context, base, head string) ([]CommitStat
 			added, rest, _ := strings.Cut(line, "\t")
 			removed, file, found := strings.Cut(rest, "\t")
 
-			if found { // "-" for a file that is no text counts as 0
+			if found { // "-" for a file that is not text counts as 0
 				a, _ := strconv.Atoi(added)
 				b, _ := strconv.Atoi(removed)
 				commit.Added, commit.Removed = commit.Added+a, commit.Removed+b

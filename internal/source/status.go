@@ -22,7 +22,7 @@ type Change struct {
 
 // Changes lists the tracked paths of the work tree whose content (after clean
 // filters), mode or type differs from the commit's, ordered by path. A touched
-// but equal file is no change. A submodule counts when its HEAD moved. The
+// but equal file is not a change. A submodule counts when its HEAD moved. The
 // user's index is read, never refreshed: git works on a link to it, since `git diff`
 // writes what it refreshed although GIT_OPTIONAL_LOCKS is 0.
 func (r *Repo) Changes(ctx context.Context, commit string) ([]Change, error) {

@@ -98,7 +98,7 @@ func (o *Objects) plain(ctx context.Context, commit, path string) ([]byte, entry
 	}
 
 	if item.mode != modeFile && item.mode != modeExec {
-		return nil, item, research.Errorf(research.CodeConflict, "leave its changes in", "%s is no plain file in %.9s",
+		return nil, item, research.Errorf(research.CodeConflict, "leave its changes in", "%s in %.9s is not regular",
 			path, commit)
 	}
 

@@ -177,7 +177,7 @@ func (v Layout) RenderLog(brief *view.Brief, page *view.Page, query string) []st
 	if len(page.Experiments) == 0 {
 		words := "no experiments yet"
 		if query != "" {
-			words = "no experiment speaks of " + query
+			words = "no experiment mentions " + query
 		}
 
 		return append([]string{words}, v.importTable(page.Imported)...)

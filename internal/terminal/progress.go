@@ -38,7 +38,7 @@ type Progress struct {
 }
 
 // StartProgress begins to show some work on out, counted in unit ("records"; ""
-// where nothing is counted), until its End. Where out is no terminal there is a line
+// where nothing is counted), until its End. Where out is not a terminal there is a line
 // every 15 seconds, or every five and one at the end if verbose.
 func StartProgress(out io.Writer, verbose bool, what, unit string) *Progress {
 	p := &Progress{out: out, verbose: verbose, at: screen.Progress{What: what, Unit: unit}, began: time.Now(),

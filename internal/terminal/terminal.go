@@ -99,7 +99,7 @@ func IsTerminal(stream any) bool {
 }
 
 // ReadSecret asks on out and reads a line from the terminal in without an echo. It fails
-// with research.CodeLocked where in is no terminal.
+// with research.CodeLocked where in is not a terminal.
 func ReadSecret(in any, out io.Writer, ask string) (string, error) {
 	if !IsTerminal(in) {
 		return "", research.Errorf(research.CodeLocked, "run it yourself, in a terminal",
@@ -123,7 +123,7 @@ func Width(stream any) int {
 	return width
 }
 
-// Size is 0, 0 if the stream is no terminal; a terminal that does not know its
+// Size is 0, 0 if the stream is not a terminal; a terminal that does not know its
 // size counts as 80 by 24.
 func Size(stream any) (width, height int) {
 	if !IsTerminal(stream) {

@@ -196,7 +196,7 @@ func TestVerdictsHaveSignsAndColours(t *testing.T) {
 }
 
 func TestEmptyLog(t *testing.T) {
-	for query, want := range map[string]string{"": "no experiments yet\n", "fast": "no experiment speaks of fast\n"} {
+	for query, want := range map[string]string{"": "no experiments yet\n", "fast": "no experiment mentions fast\n"} {
 		if got := plain(colored(t, 80).RenderLog(brief(), &view.Page{}, query)); got != want {
 			t.Errorf("a search for %q shows %q, want %q", query, got, want)
 		}

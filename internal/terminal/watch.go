@@ -24,9 +24,9 @@ const (
 	watchTicks = time.Second            // while something runs, whose time goes on
 )
 
-// Watch shows where the campaign stands, anew whenever the ledger changes or the
+// Watch shows where the campaign stands, again whenever the ledger changes or the
 // terminal's size does, and each second while something runs, until ctx ends,
-// which is no error. Where no person reads it prints a line for each change.
+// which is not an error. Where no person reads it prints a line for each change.
 func Watch(ctx context.Context, o Options, open func(context.Context) (*checkout.Checkout, error)) error {
 	_, person, err := o.Layout()
 	if err != nil {

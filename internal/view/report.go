@@ -25,7 +25,7 @@ type WrittenReport struct {
 const reportTries = 3
 
 // WriteReport makes the report of the checkout's campaign, as Markdown or as HTML,
-// and checks the text against the ledger, which it reads anew, before it returns it.
+// and checks the text against the ledger, which it reads again, before it returns it.
 func WriteReport(ctx context.Context, co *checkout.Checkout, size report.Size, html bool) (*WrittenReport, error) {
 	campaign, err := job.CurrentReaped(ctx, co)
 	if err != nil {
@@ -82,7 +82,7 @@ func writeChecked(co *checkout.Checkout, from, to report.Source, size report.Siz
 type ReportCheck struct {
 	report.Checked
 	Since     uint64 `json:"records_since"` // that the ledger has grown by
-	Recompute bool   `json:"recomputed"`    // the states were derived anew from the records
+	Recompute bool   `json:"recomputed"`    // the states were derived again from the records
 	// its words are those that this version writes, too: true, or there is an error
 	Words bool   `json:"words"`
 	Made  string `json:"made_by"` // version of Ratchet
@@ -90,7 +90,7 @@ type ReportCheck struct {
 
 // CheckReport compares a written report with the ledger as it stood when it was
 // made. Where the ledger has grown since, or on request, that state is derived
-// anew from the records, which takes as long as a verification. Errors:
+// again from the records, which takes as long as a verification. Errors:
 // CodeReport with the line.
 func CheckReport(ctx context.Context, co *checkout.Checkout, written []byte, recompute bool) (*ReportCheck, error) {
 	page, err := report.ReadPage(written)

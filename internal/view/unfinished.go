@@ -26,7 +26,7 @@ import (
 const stuckAttempts = 3
 
 // stuckState is what was seen when the agent was last held. It is a file of its
-// own, not a record: holding an agent is no event of the campaign.
+// own, not a record: holding an agent is not an event of the campaign.
 type stuckState struct {
 	Record time.Time `json:"record"` // the session's last one
 	Call   time.Time `json:"call"`   // its last one
@@ -80,7 +80,7 @@ func decideUnfinished(co *checkout.Checkout, campaign *history.Campaign, last ti
 
 	path := filepath.Join(co.JobsDir(), fmt.Sprintf("held.%x", sum[:8]))
 	if b, err := os.ReadFile(path); err == nil {
-		_ = json.Unmarshal(b, &was) // an unreadable count begins anew
+		_ = json.Unmarshal(b, &was) // an unreadable count begins again
 	}
 
 	now := stuckState{Record: last, Held: was.Held + 1}

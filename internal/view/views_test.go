@@ -86,7 +86,7 @@ func tellInGit(t *testing.T) *story {
 	s.append(session(history.Entry{Kind: history.KindSessionJoined,
 		Body: history.SessionJoin{Codename: "calm-otter", Client: "test", Checkout: co.Repo.Root()}}))
 	s.append(session(history.Entry{Kind: history.KindExperimentProposed, Body: history.Proposal{N: 1,
-		Hypothesis: "say it anew\nbecause", Parent: start, Candidate: one, Tree: tree, Paths: []string{"f"},
+		Hypothesis: "say it again\nbecause", Parent: start, Candidate: one, Tree: tree, Paths: []string{"f"},
 		Checkout: co.Repo.Root()}}), run)
 	s.append(session(history.Entry{Kind: history.KindExperimentJudged, Body: bytes(1, 900, 1000)}),
 		session(history.Entry{Kind: history.KindExperimentKept, Body: history.Keeping{N: 1, Commit: one, Was: start}}),
@@ -182,7 +182,7 @@ func TestBoardAndLists(t *testing.T) {
 func TestExperiments(t *testing.T) {
 	s := tellInGit(t)
 
-	p, err := view.ListExperiments(t.Context(), s.lab, view.Query{Text: "anew", Limit: 5})
+	p, err := view.ListExperiments(t.Context(), s.lab, view.Query{Text: "again", Limit: 5})
 	if err != nil || len(p.Experiments) != 1 || p.Next != "" {
 		t.Fatalf("the page: %+v, %v", p, err)
 	}

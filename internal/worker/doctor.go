@@ -353,7 +353,7 @@ func (h *Health) recordStream(ctx context.Context, t *trial, runs int) error {
 		}
 
 		if !observation.Valid {
-			return research.Errorf(research.CodeProgram, "mend the program, and run `ratchet doctor` again",
+			return research.Errorf(research.CodeProgram, "fix the program, and run `ratchet doctor` again",
 				"run %d of the stream: %s", t.runs, observation.Reason)
 		}
 	}

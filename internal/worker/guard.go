@@ -51,7 +51,7 @@ func (ws *workspace) forbiddenChanges(changes []sandbox.Change, newCode bool) st
 
 // newlyRestored are a build's changes without the files that it puts back as they were
 // and that the start's build, "" where there is none to compare with, puts back too: build
-// tools write what they make anew, also where it is tracked and comes out the same.
+// tools write what they make again, also where it is tracked and comes out the same.
 func newlyRestored(start string, changes []sandbox.Change) []sandbox.Change {
 	return slices.DeleteFunc(slices.Clone(changes), func(change sandbox.Change) bool {
 		if change.Kind != sandbox.Restored || start == "" {

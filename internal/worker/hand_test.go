@@ -76,7 +76,7 @@ func TestHands(t *testing.T) {
 			"mkdir -p data/x/y; ln -s ../.. data/x/y/up; ln -s x/y/up/../kept.txt data/out", research.Invalid,
 			"data/out is a link that leads out"},
 		{"a link on the way", ":", "rmdir deep; ln -s data deep", research.Invalid, "deep is a link"},
-		{"a pipe", ":", "mkfifo data/pipe", research.Invalid, "data/pipe is no file"},
+		{"a pipe", ":", "mkfifo data/pipe", research.Invalid, "data/pipe is not a file"},
 		{"code in a folder", ":", "touch data/a_test.go", research.Invalid,
 			"data/a_test.go would be loaded as code, and is handed only under its own name: `hands: [out.txt, data, deep/r.txt, data/a_test.go]`"},
 		{"code by a link", ":", "touch data/a; ln -s a data/conftest.py", research.Invalid,

@@ -23,7 +23,7 @@ import (
 //	                       other jobs of the campaign may be measured meanwhile
 //	4. waitForTurn         until nothing else of the campaign is measured (worker.go)
 //	5. mergeOntoIncumbent  where another session moved the incumbent: the edit is
-//	                       merged with it, and built and checked anew
+//	                       merged with it, and built and checked again
 //	6. ensureCalibrated    where the noise is not known on this machine (calibrate.go)
 //	7. compareVersions     run after run, as the rule asks (makeRun, run.go); back to
 //	                       step 5 when the incumbent moves
@@ -32,7 +32,7 @@ import (
 // A candidate that can't be built, checked or run goes from where it fails to
 // step 8, as invalid. A failure of the machine loses the job instead: run.lost.
 // What happens to a judged experiment whose incumbent moves before it is kept is
-// not the worker's affair: the lab measures it anew, as another experiment.
+// not the worker's affair: the lab measures it again, as another experiment.
 
 // judgeExperiment does steps 3 to 8.
 func (r *runner) judgeExperiment(ctx context.Context, n int) error {

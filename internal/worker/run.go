@@ -373,7 +373,7 @@ func readInLayer(layer, path string) ([]byte, error) {
 	if info, err := root.Stat(path); err != nil {
 		return nil, err
 	} else if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("it is no regular file but %s", describeType(info.Mode()))
+		return nil, fmt.Errorf("it is %s, not a regular file", describeType(info.Mode()))
 	}
 
 	// It is looked at again: a process that outlived the run may have exchanged it.
@@ -387,7 +387,7 @@ func readInLayer(layer, path string) ([]byte, error) {
 	case err != nil:
 		return nil, err
 	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("it is no regular file but %s", describeType(info.Mode()))
+		return nil, fmt.Errorf("it is %s, not a regular file", describeType(info.Mode()))
 	case info.Size() > maxMetricFile:
 		return nil, fmt.Errorf("it is larger than %d MiB", maxMetricFile>>20)
 	}

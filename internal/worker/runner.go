@@ -92,7 +92,7 @@ func (r *runner) readExperiment(
 	return campaign, experiment, err
 }
 
-// readMeasurement reads the campaign and the job, which is no experiment, as they are now.
+// readMeasurement reads the campaign and the job, which is not an experiment, as they are now.
 func (r *runner) readMeasurement(
 	ctx context.Context,
 ) (campaign *history.Campaign, measurement *history.Measurement, err error) {
@@ -137,5 +137,5 @@ func commandError(reason string, err error) error {
 		return err
 	}
 
-	return research.Errorf(research.CodeProgram, "mend the program's command", "%s", reason)
+	return research.Errorf(research.CodeProgram, "fix the program's command", "%s", reason)
 }

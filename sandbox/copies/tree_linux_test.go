@@ -108,7 +108,7 @@ func TestPlace(t *testing.T) {
 	}
 }
 
-// What was not touched, and what is carried, is no change.
+// What was not touched, and what is carried, is not a change.
 func TestCollectNothing(t *testing.T) {
 	f := newFixture(t)
 	tree := f.make(t)

@@ -118,7 +118,7 @@ func (m *meter) readCounters(last bool) error {
 }
 
 // addEnergy counts from the first look; a counter that goes back, since the
-// driver was loaded anew, makes it unknown for good.
+// driver was loaded again, makes it unknown for good.
 func (d *deviceUse) addEnergy(sample Sample) {
 	switch {
 	case !d.started:

@@ -9,7 +9,7 @@ import (
 	"github.com/NVIDIA/go-nvml/pkg/nvml"
 )
 
-// findHandle returns a device's handle, listing the devices anew for one that is
+// findHandle returns a device's handle, listing the devices again for one that is
 // not known.
 func (d *driver) findHandle(uuid string) (handle, error) {
 	if h, ok := d.handles[uuid]; ok {

@@ -186,7 +186,7 @@ func Survey(d Driver) ([]Status, error) {
 }
 
 // surveyDevice tells the state of one device. A driver that does not answer for
-// it is no error but the status's Failure.
+// it is not an error but the status's Failure.
 func surveyDevice(d Driver, dir string, device Device) (Status, error) {
 	status := Status{Device: device, MemoryUsed: Unknown}
 

@@ -158,7 +158,7 @@ func TestEvidence(t *testing.T) {
 }
 
 // Energy is the difference of the counters, the very last one included; one
-// counter that starts anew makes the sum unknown.
+// counter that starts again makes the sum unknown.
 func TestEnergy(t *testing.T) {
 	energy := func(mj int64) func(m *machine) {
 		return func(m *machine) {

@@ -38,7 +38,7 @@ type Environment struct {
 // SHA-256 over the JSON form. Equal environments have equal digests.
 func (e Environment) Digest() string {
 	text, err := json.Marshal(e)
-	if err != nil { // a quota that is no number; nothing here makes one
+	if err != nil { // a quota that is not a number; nothing here makes one
 		text = []byte(err.Error())
 	}
 

@@ -18,7 +18,7 @@ import (
 //
 // A thread may change what it sets between the stage's look and the kernel's. So
 // the stage looks a random number of times: what is changed in between is seen
-// far more likely than it is missed, in every run anew.
+// far more likely than it is missed, in every run again.
 
 const (
 	lookAgain   = 50 * time.Microsecond // between two looks at what a process sets

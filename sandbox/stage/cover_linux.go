@@ -94,7 +94,7 @@ func (s *stage) mountTerminals() {
 }
 
 // makeMountPoint makes a place to mount on in the run's own root; everywhere else
-// the caller has made it. It becomes a file when source is given and is no folder.
+// the caller has made it. It becomes a file when source is given and is not a folder.
 // Files are made without package os, which would set up its poller for them.
 func (s *stage) makeMountPoint(path string, inside int, source string) error {
 	if inside >= 0 || !s.plan.Confine {

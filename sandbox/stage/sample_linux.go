@@ -134,7 +134,7 @@ func (s *stage) listTree() (pids []int) {
 }
 
 // readStatFields reads the numbers that stand after the name in a process's
-// stat; what is no number counts as 0. Not ok: the process is gone.
+// stat; what is not a number counts as 0. Not ok: the process is gone.
 func readStatFields(pid string) (fields [statFields]int64, ok bool) {
 	text, err := os.ReadFile("/proc/" + pid + "/stat")
 	if err != nil {

@@ -210,7 +210,7 @@ func showExperiment(ctx context.Context, c *call, name string) (any, error) {
 	n, err := strconv.Atoi(name)
 	if err != nil || n < 1 {
 		return nil, research.Errorf(research.CodeNotFound, "name one by its number: /ui/api/experiments/7",
-			"%q is no experiment's number", excerpt(name))
+			"%q is not an experiment's number", excerpt(name))
 	}
 
 	detail, err := view.ReadDetail(ctx, c.lab, name, maxDiff)

@@ -82,7 +82,7 @@ func decodeSteering(body []byte) (s steering, err error) {
 
 	if err := decoder.Decode(&s); err != nil || decoder.More() {
 		return s, research.Errorf(research.CodeBadArgument, `send {"action": …} as docs/http.md has it`,
-			"the request is no steering: %s", excerpt(fmt.Sprint(cmp.Or[any](err, "it goes on after its end"))))
+			"the request is not steering: %s", excerpt(fmt.Sprint(cmp.Or[any](err, "it goes on after its end"))))
 	}
 
 	fields := map[string]string{"text": s.Text, "note": s.Note, "id": s.ID, "digest": s.Digest, "confirm": s.Confirm,
@@ -190,7 +190,7 @@ func acceptContract(ctx context.Context, c *call, s steering) (*outcome, error) 
 		return nil, err
 	}
 
-	return &outcome{"the changed contract of " + campaign.Name + " is accepted", "the next run calibrates anew"}, nil
+	return &outcome{"the changed contract of " + campaign.Name + " is accepted", "the next run calibrates again"}, nil
 }
 
 // requireConfirmation refuses unless the campaign's name was typed.

@@ -292,7 +292,7 @@ func TestDashboardEvents(t *testing.T) {
 	}
 }
 
-// Progress is made once for all who look, and anew after every append.
+// Progress is made once for all who look, and again after every append.
 func TestDashboardProgressIsFresh(t *testing.T) {
 	t.Parallel()
 	c := played(t)

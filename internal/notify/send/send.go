@@ -21,7 +21,7 @@ import (
 )
 
 // Later is the error of a message that may get through another time. Everything
-// else that fails stays so: the target must be mended first.
+// else that fails stays so: the target must be fixed first.
 type Later struct {
 	After time.Duration // what the other side asked for, 0 for nothing
 	Err   error

@@ -13,7 +13,7 @@ import (
 // Sample is the metric's value in one run, and the items that it was counted over.
 type Sample struct {
 	Value float64
-	Of    int // items that the value is a share of; 0 if it is no share, or it is not known of how many
+	Of    int // items that the value is a share of; 0 if it is not a share, or it is not known of how many
 	// Items are the outcomes of the items; nil where only their share is known, and for
 	// more than MostItems.
 	Items research.Outcomes
@@ -119,7 +119,7 @@ func startsWithShare(text string) bool {
 }
 
 // sampleOfItems is the share of the items of a list, each a number from 0 to 1, true or
-// false; of other numbers it is their mean, which is no share.
+// false; of other numbers it is their mean, which is not a share.
 func sampleOfItems(list []any, pointer string) (Sample, error) {
 	if len(list) == 0 {
 		return Sample{}, fmt.Errorf("the list at %q is empty", pointer)

@@ -28,7 +28,7 @@ var (
 )
 
 // usageUnits are the units a metric from this kind may be in, nil when the
-// kind is no usage.
+// kind is not a usage.
 func usageUnits(kind string) []usageUnit {
 	switch kind {
 	case "wall", "cpu":
@@ -155,7 +155,7 @@ func stepInto(value any, token string) (any, error) {
 	case []any:
 		i, err := strconv.ParseUint(token, 10, 31)
 		if err != nil || (len(token) > 1 && token[0] == '0') || token[0] == '+' {
-			return nil, fmt.Errorf("%q is no index of a list", clipText(token))
+			return nil, fmt.Errorf("%q is not an index of a list", clipText(token))
 		}
 
 		if int(i) >= len(v) {

@@ -297,7 +297,7 @@ func (change *Change) IndexEntries(record Record) ([]IndexEntry, error) {
 // NumberTaken refuses a record whose number was given before, or is none.
 func NumberTaken(kind Kind, n int) error {
 	return research.Errorf(research.CodeConflict, "repeat the call: it will take the next number",
-		"%s %d exists already or is no number", kind, n)
+		"%s %d exists already or is not a number", kind, n)
 }
 
 // NoCampaign is the error of a campaign that was never started.

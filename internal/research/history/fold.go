@@ -24,7 +24,7 @@ func foldContractAccepted(change *Change, _ Record, b ContractAcceptance) {
 	campaign := change.Campaign
 
 	// Other commands make other numbers: what was learnt of the old ones is void,
-	// and what was gained of them is no gain of the new.
+	// and what was gained of them is not a gain of the new.
 	if !contract.HaveComparableRuns(campaign.Program, b.Program) {
 		campaign.Audit, campaign.Final = nil, nil
 		campaign.Baseline, campaign.BaselineClass = nil, 0
@@ -220,7 +220,7 @@ func foldKept(change *Change, _ Record, keeping Keeping) {
 // applyOverride is for a keep against the verdict: what is kept from here on is
 // compared with the person's choice, unless a chain is open, whose certificate
 // judges it with the rest. What was believed of the incumbent's level does not
-// hold for it: a noisy metric is calibrated anew.
+// hold for it: a noisy metric is calibrated again.
 func (c *Campaign) applyOverride(j rules.Judgement, hadOpenChain bool) {
 	c.Overridden++
 	c.Rule = c.Rule.AfterOverride(j)

@@ -448,7 +448,7 @@ func TestRecomputeKnowsRepeatedPairs(t *testing.T) {
 	}
 }
 
-// What was gained under a contract whose numbers were others is no gain of the
+// What was gained under a contract whose numbers were others is not a gain of the
 // present one; more experiments make no other number.
 func TestAcceptedContract(t *testing.T) {
 	for name, want := range map[string]bool{"the run": false, "the direction": false, "the totals": true} {

@@ -134,7 +134,7 @@ func (i *IdeaState) requireClaim(session string, fence int) error {
 	}
 
 	return research.Errorf(research.CodeConflict,
-		"claim it anew with share{ops: [{op: \"claim\"}]}, or take another idea", "claim %d of idea %d is over: %s",
+		"claim it again with share{ops: [{op: \"claim\"}]}, or take another idea", "claim %d of idea %d is over: %s",
 		fence, i.N, now)
 }
 

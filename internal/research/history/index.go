@@ -126,7 +126,7 @@ type Reader interface {
 	// State decodes a state into the value, which is as NewState gives it, and
 	// says whether it exists.
 	State(key Key, into any) (exists bool, err error)
-	// Value returns an entry that is no state, nil if there is none.
+	// Value returns an entry that is not a state, nil if there is none.
 	Value(key Key) []byte
 }
 

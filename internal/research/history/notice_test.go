@@ -231,6 +231,6 @@ func TestTargets(t *testing.T) {
 
 	p := contract.Program{Notify: []contract.Target{{Hook: "a", On: []contract.Event{contract.HookAfter}}}}
 	if p.HasNotifier() || len(p.HookPaths(contract.HookAfter)) != 1 || len(p.HookPaths(contract.HookBefore)) != 0 {
-		t.Error("a hook is no target of notices")
+		t.Error("a hook is not a target of notices")
 	}
 }

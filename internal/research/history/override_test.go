@@ -25,8 +25,8 @@ func (c *chronicle) overrule(effect float64) *history.Experiment {
 	return c.experiments[research.NewJobID('x', n)]
 }
 
-// A keep against the verdict is no evidence: it joins no chain, adds to no sum,
-// and the level of a noisy metric is measured anew; undone, it leaves no trace.
+// A keep against the verdict is not evidence: it joins no chain, adds to no sum,
+// and the level of a noisy metric is measured again; undone, it leaves no trace.
 func TestOverridesProveNothing(t *testing.T) {
 	c := newChronicle(t, autoProgram(), .01, 3)
 	got := &c.campaign

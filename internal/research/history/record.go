@@ -297,7 +297,7 @@ type (
 		Experiment int    `json:"experiment,omitempty"`
 	}
 	// Note is the body of note.added: a person's word to every session of the
-	// campaign. It is no evidence, and changes no verdict.
+	// campaign. It is not evidence, and changes no verdict.
 	Note struct {
 		N    int    `json:"n"`
 		Text string `json:"text"`

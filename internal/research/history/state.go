@@ -273,7 +273,7 @@ type Final struct {
 	Scale   string            `json:"scale"`
 	Pairs   int               `json:"pairs"`
 	Dropped int               `json:"dropped"` // how many changes
-	Stack   int               `json:"stack"`   // how many commits, 0 for one that is no stack
+	Stack   int               `json:"stack"`   // how many commits, 0 for one that is not a stack
 
 	Experiments int    `json:"experiments"` // made by then
 	Seq         uint64 `json:"seq"`         // of the campaign.finalized record

@@ -77,7 +77,7 @@ func (a Ablation) isShorter(n int) bool {
 }
 
 // ablationWalk is one pass through the whole ablation, as far as the runs reach. It
-// begins anew for every step, so that nothing but the runs decides.
+// begins again for every step, so that nothing but the runs decides.
 type ablationWalk struct {
 	Ablation
 	resultOf func(besides, out []int) ComparisonResult

@@ -204,7 +204,7 @@ func (a Auto) keepBar(st RuleState) float64 {
 
 // continueFrom is a fresh calibration's state in a campaign that has a past: what
 // was learnt of proposals stays, and so do the chain and its claim; the belief of
-// noise and level starts anew.
+// noise and level starts again.
 func (s AutoState) continueFrom(old AutoState) *AutoState {
 	s.Claim, s.ClaimVar, s.Chain = old.Claim, old.ClaimVar, old.Chain
 	s.Price, s.Gained, s.Late = old.Price, old.Gained, old.Late

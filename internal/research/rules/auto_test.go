@@ -196,7 +196,7 @@ func TestAutoCertifiesNoLessThanMinGain(t *testing.T) {
 	}
 }
 
-// What is no number ends the experiment as invalid and never reaches the belief.
+// What is not a number ends the experiment as invalid and never reaches the belief.
 func TestAutoNeverBelievesNaN(t *testing.T) {
 	if fault := numberFault(t, autoRule(research.Lower)); fault != "" {
 		t.Fatal(fault)

@@ -175,7 +175,7 @@ func signFault(t *testing.T, made ruleFor) ([]rules.Observation, string) {
 	return obs, ""
 }
 
-// Ties move nothing, a gain of exactly or less than min_gain is no win.
+// Ties move nothing, a gain of exactly or less than min_gain is not a win.
 func TestPairsWithinMinGainAreLost(t *testing.T) {
 	p := rulestest.NoisyProgram(contract.Amount{Value: .2, Relative: true})
 	p.Assumptions = contract.AssumeNone

@@ -11,7 +11,7 @@ import (
 // Control compares the start with itself, in an audit: its runs right after a run of
 // the head, with its runs right after one of its own (A/A after B). They are the same
 // version, so a difference is what the head's run left behind in the machine: cold
-// files, a full disk, a hot processor. What the head gains that way is no gain.
+// files, a full disk, a hot processor. What the head gains that way is not a gain.
 //
 // Pairs in the order A B, B A, … have both kinds of runs, and one more run of the start
 // at the end gives as many of the one as of the other.

@@ -211,7 +211,7 @@ func countingVariance(s RuleState) float64 {
 }
 
 // ShareError is the standard deviation, in the metric's unit, that a share of that many
-// items has by the choice of the items alone (binomial); 0 where the metric is no share.
+// items has by the choice of the items alone (binomial); 0 where the metric is not a share.
 func (s RuleState) ShareError(items int) float64 {
 	if s.Of == 0 || items == 0 {
 		return 0

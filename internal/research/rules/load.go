@@ -367,7 +367,7 @@ func (st RuleState) NextRepeat(obs []Observation) *RunRequest {
 }
 
 // repeatLook is the run that repeats the last of obs, if that was a contended look
-// at one version; nil otherwise. A warm-up is no look.
+// at one version; nil otherwise. A warm-up is not a look.
 func repeatLook(obs []Observation) *RunRequest {
 	if len(obs) == 0 || !obs[len(obs)-1].isContendedLook() {
 		return nil

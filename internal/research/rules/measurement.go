@@ -168,7 +168,7 @@ func measuredSides(m JobStart) (a, b Side) {
 // interval: distribution-free from five pairs on, Student's below. One pair of
 // a metric not declared deterministic gives no interval and so no gain. An
 // empty scale, or a log scale over a value that is not positive, is chosen
-// anew. Non-finite samples make it a failure that says so; Job is left to the caller.
+// again. Non-finite samples make it a failure that says so; Job is left to the caller.
 func SummariseMeasurement(samples, paired []float64, metric contract.Metric, scale string) MeasurementEnd {
 	all := slices.Concat(samples, paired)
 	for _, x := range all {
@@ -248,7 +248,7 @@ type Tally struct {
 }
 
 // AddGain is the tally after a gain on its scale; sign -1 takes it off again.
-// A gain that is no number changes nothing.
+// A gain that is not a number changes nothing.
 func (t Tally) AddGain(g research.Interval, sign float64) Tally {
 	r := newScale(t.Scale, t.Better)
 	half := (r.Size(g.Hi) - r.Size(g.Lo)) / (2 * z95)

@@ -102,18 +102,18 @@ func (h hasty) NextPair(
 	return h.FullRule.NextPair(st, o, obs)
 }
 
-// trusting takes what is no number for the start's value.
+// trusting takes what is not a number for the start's value.
 type trusting struct{ rulestest.FullRule }
 
 func (r trusting) Next(st rules.RuleState, o rules.Outlook, obs []rules.Observation) rules.Step {
-	mended := slices.Clone(obs)
+	fixed := slices.Clone(obs)
 	for i, x := range obs {
 		if math.IsNaN(x.Value) {
-			mended[i].Value = st.Values[0]
+			fixed[i].Value = st.Values[0]
 		}
 	}
 
-	return r.FullRule.Next(st, o, mended)
+	return r.FullRule.Next(st, o, fixed)
 }
 
 func TestBrokenRulesFailTheirTests(t *testing.T) {

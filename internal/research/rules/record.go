@@ -101,7 +101,7 @@ type (
 		Reason  string             `json:"reason,omitempty"`
 		Samples map[string]float64 `json:"samples,omitempty"` // metric and guards
 		// Of is how many items the metric is a share of, Items their outcomes; absent where
-		// it is no share, or they are not known.
+		// it is not a share, or they are not known.
 		Of    int               `json:"of,omitempty"`
 		Items research.Outcomes `json:"items,omitempty"`
 		// Unit is what followed the number that regex: took of the output, "none" for a number

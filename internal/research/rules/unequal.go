@@ -7,7 +7,7 @@ import (
 	"ratchet/internal/wording"
 )
 
-// A pair whose sides met different machines is no evidence: others worked beside one of
+// A pair whose sides met different machines is not evidence: others worked beside one of
 // its runs, or the files of one had been thrown out of memory. A process that can make
 // that happen could otherwise slow one side down and have an edit that does nothing
 // certified. A gain has to be proven twice: by all pairs, so that choosing which pairs

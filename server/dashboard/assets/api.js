@@ -51,7 +51,7 @@ export async function get(name, params, signal) {
   return (await ask(name, params, { signal })).json();
 }
 
-// getText gives the text of an answer that is no JSON, such as an image.
+// getText gives the text of an answer that is not JSON, such as an image.
 export async function getText(name, params, signal) {
   return (await ask(name, params, { signal })).text();
 }

@@ -1,5 +1,5 @@
 // The page's frame: who is asked for a token, which view is open, and when what
-// it shows is read anew.
+// it shows is read again.
 import { here, token, get, listen } from "./api.js";
 import { h, keyed, say, setText } from "./dom.js";
 import { sentence, setNow, tick } from "./format.js";
@@ -39,7 +39,7 @@ function frame() {
   addEventListener("hashchange", open);
   document.addEventListener("visibilitychange", () => document.hidden || refresh());
   setInterval(tick, 1000);
-  setInterval(() => page.state && page.state.running.length > 0 && refresh(), 1500); // a phase is no record,
+  setInterval(() => page.state && page.state.running.length > 0 && refresh(), 1500); // a phase is not a record,
   setInterval(() => page.state && refresh(), 10000); // nor is a file that changes
 }
 
@@ -61,7 +61,7 @@ async function open() {
   show(r);
 }
 
-// start begins anew, with another token, repository or campaign.
+// start begins again, with another token, repository or campaign.
 async function start() {
   if (page.stream) page.stream.close();
   page.stream = page.state = page.verdicts = null;
@@ -139,7 +139,7 @@ function header(name) {
   keyed(where, here.repo ? [{ href: link("campaigns"), repo: here.repo, campaign, role: here.role }] : [], (w) =>
     h("div", { title: w.repo }, h("span", { class: "repo", text: w.repo.split("/").pop() + " / " }), h("strong", { text: w.campaign }),
       " ", h("a", { class: "small", href: w.href, text: "change" }),
-      w.role && w.role !== "person" && [" ", h("span", { class: "tag", text: "looks on", title: "This token may not steer" })]));
+      w.role && w.role !== "person" && [" ", h("span", { class: "tag", text: "read only", title: "This token may not steer" })]));
 }
 
 // changed is told that the ledger is at seq.
@@ -157,7 +157,7 @@ function status(s, seconds) {
 
 let reading = false, again = false, next = 0;
 
-// refresh reads what is visible anew: one reading at a time, with a pause that
+// refresh reads what is visible again: one reading at a time, with a pause that
 // grows with what a reading takes, unless a person waits for it.
 async function refresh(now) {
   if (!token.get() || !page.view) return;

@@ -71,12 +71,12 @@ export class ProgressChart {
   }
 
   // draw brings the plot up to date; what was zoomed into stays so. It is made
-  // anew only if it must be.
-  draw(anew) {
+  // again only if it must be.
+  draw(again) {
     if (!this.p || this.el.hidden || !this.box.clientWidth || typeof uPlot === "undefined") return;
     const data = this.data();
     const kind = JSON.stringify([this.exact, this.p.scale, this.p.metric]);
-    if (this.plot && !anew && kind === this.kind) {
+    if (this.plot && !again && kind === this.kind) {
       const { min, max } = this.plot.scales.x, xs = this.plot.data[0];
       const whole = min <= xs[0] && max >= xs[xs.length - 1];
       this.plot.setData(data, whole);

@@ -82,7 +82,7 @@ function running(steer) {
 
   function update(state) {
     const c = state.campaign;
-    const idle = c.ended ? "The campaign has ended: " + c.ended + "." : c.rests ? "The loop rests, by " + c.rests.by + "." : "Nothing runs. The agent thinks, or nobody is connected.";
+    const idle = c.ended ? "The campaign has ended: " + c.ended + "." : c.rests ? "The loop rests, by " + c.rests.by + "." : "Nothing runs: the agent is thinking, or no client is connected.";
     const items = state.running.length ? state.running.map((r) => ({ id: r.id, about: r.about || "", session: r.session || "", wall: state.budget.wall_s, stop: state.role === "person" })) : [{ idle }];
     keyed(jobs, items, (r) => (r.idle ? h("p", { class: "quiet", text: r.idle }) : job(r)));
     for (const r of state.running) {

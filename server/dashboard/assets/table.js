@@ -100,7 +100,7 @@ export class Table {
   }
 
   // update is told of another state of the ledger: what is in sight is read
-  // anew, the rest when it comes into sight.
+  // again, the rest when it comes into sight.
   async update(state) {
     const grown = state.campaign.experiments - (this.known || 0);
     this.known = state.campaign.experiments;
