@@ -78,7 +78,7 @@ func Finalize(ctx context.Context, co *checkout.Checkout, req FinalizeRequest) (
 
 	if req.DryRun {
 		return &Finalized{Campaign: campaign.Name, Branch: checkout.FinalBranchName(campaign), Plan: coming.describe(),
-			Next: "ratchet finalize, with the same flags but --dry-run"}, nil
+			Next: "run ratchet finalize with the same flags, without --dry-run"}, nil
 	}
 	reportProgress(req.Tell, coming.String())
 
