@@ -129,7 +129,7 @@ func EvidencePath(program contract.Program, st RuleState, judgement Judgement, r
 		}
 
 		obs = append(obs, NewObservation(run, program.Metric))
-		last = rule.newConfirmation(st, judgement.Outlook, ResolveRepeats(obs))
+		last = rule.newConfirmation(st, judgement.Outlook, st.resolve(obs))
 
 		gain = appendEvidence(gain, last.gain.weaker(), run.Number)
 		if last.simpleOpened {

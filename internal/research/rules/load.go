@@ -420,6 +420,16 @@ func ResolveRepeats(obs []Observation) []Observation {
 	return resolved
 }
 
+// resolve is the runs of an experiment as the rule of the state's version sees them: in the
+// first, one run for each look and each half of a pair; in later ones all of them.
+func (s RuleState) resolve(obs []Observation) []Observation {
+	if s.Version == FirstVersion {
+		return ResolveRepeats(obs)
+	}
+
+	return obs
+}
+
 // repeatingRule is a rule with what is done about contended runs.
 type repeatingRule struct {
 	Rule
