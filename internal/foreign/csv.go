@@ -3,7 +3,6 @@ package foreign
 import (
 	"encoding/csv"
 	"errors"
-	"slices"
 	"strings"
 	"unicode"
 )
@@ -12,39 +11,87 @@ import (
 // is a sentence with commas.
 const maxColumnName = 40
 
-// findComma returns what parts the fields of a table that is not parted by tabs: a comma
-// or a semicolon; 0 where the text is no such table. The first line that is not a comment
-// has names in it, and the next one has as many fields; a line alone has no blanks.
-func findComma(head string) rune {
-	for _, comma := range ",;" {
-		var rows [][]string
+// withTabs returns the beginning of a source as a table with tabs, and its separator; lines
+// that can't be split are left out. What is no CSV file comes back as it is, with 0.
+func withTabs(head string) (text string, separator rune) {
+	separator = findSeparator(head)
+	if separator == 0 {
+		return head, 0
+	}
 
-		for line := range strings.Lines(head) {
-			line = strings.TrimRight(line, "\r\n")
-			if strings.TrimSpace(line) == "" || strings.HasPrefix(line, "#") {
-				continue
-			}
+	var out strings.Builder
 
-			fields, err := splitFields(line, comma)
-			if err != nil {
-				break
-			}
+	for line := range strings.Lines(head) {
+		if line, err := joinWithTabs(strings.TrimRight(line, "\r\n"), separator); err == nil {
+			out.WriteString(line + "\n")
+		}
+	}
 
-			if rows = append(rows, fields); len(rows) == 2 {
-				break
-			}
+	return out.String(), separator
+}
+
+// decodeCSV returns a table's decoder for lines with another separator than the tab.
+func decodeCSV(decode decoder, separator rune) decoder {
+	return func(line string) (Entry, error) {
+		joined, err := joinWithTabs(line, separator)
+		if err != nil {
+			return Entry{}, err
 		}
 
-		switch {
-		case len(rows) == 0 || !isHeader(rows[0]):
-		case len(rows) == 2 && len(rows[1]) == len(rows[0]):
-			return comma
-		case len(rows) == 1 && !strings.ContainsFunc(strings.Join(rows[0], ""), unicode.IsSpace):
-			return comma // no rows yet, and no sentence
+		return decode(joined)
+	}
+}
+
+// findSeparator returns the separator of a CSV file, a comma or a semicolon; 0 where the
+// text is none, or has tabs.
+func findSeparator(head string) rune {
+	first := strings.TrimSpace(head)
+	if strings.HasPrefix(first, "{") || strings.HasPrefix(first, "[") {
+		return 0
+	}
+
+	for _, separator := range ",;" {
+		if isTable(readRows(head, separator, 2)) {
+			return separator
 		}
 	}
 
 	return 0
+}
+
+// readRows splits the first lines that are neither blank nor comments, n at most; it ends
+// at one that can't be split.
+func readRows(head string, separator rune, n int) (rows [][]string) {
+	for line := range strings.Lines(head) {
+		line = strings.TrimRight(line, "\r\n")
+		if strings.TrimSpace(line) == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+
+		fields, err := splitFields(line, separator)
+		if err != nil {
+			return rows
+		}
+
+		if rows = append(rows, fields); len(rows) == n {
+			return rows
+		}
+	}
+
+	return rows
+}
+
+// isTable says whether the first two rows are a header and a row of as many fields. A
+// header alone is one if it has no blanks, as a sentence has.
+func isTable(rows [][]string) bool {
+	switch {
+	case len(rows) == 0 || !isHeader(rows[0]):
+		return false
+	case len(rows) == 1:
+		return !strings.ContainsFunc(strings.Join(rows[0], ""), unicode.IsSpace)
+	}
+
+	return len(rows[1]) == len(rows[0])
 }
 
 // isHeader says whether fields can be names of columns: three or more short ones, all
@@ -64,27 +111,27 @@ func isHeader(fields []string) bool {
 	return len(fields) >= 3
 }
 
-// splitFields splits a line of a table that a comma, or a semicolon, parts.
-func splitFields(line string, comma rune) ([]string, error) {
+// splitFields splits a line of a CSV file.
+func splitFields(line string, separator rune) ([]string, error) {
 	in := csv.NewReader(strings.NewReader(line))
-	in.Comma, in.FieldsPerRecord = comma, -1
+	in.Comma = separator
 
 	fields, err := in.Read()
 	if err != nil {
-		return nil, errors.New("its quotation marks are not those of a CSV file, or a field goes on over lines")
+		return nil, errors.New("its quotation marks are not those of a CSV file, or a field has a line break in it")
 	}
 
 	return fields, nil
 }
 
-// partByTabs writes a line of such a table with tabs between its fields, as the formats
-// read it; comments stay as they are.
-func partByTabs(line string, comma rune) (string, error) {
+// joinWithTabs writes a line of a CSV file with tabs between its fields, as the formats
+// read it; a comment stays as it is.
+func joinWithTabs(line string, separator rune) (string, error) {
 	if strings.HasPrefix(line, "#") {
 		return line, nil
 	}
 
-	fields, err := splitFields(line, comma)
+	fields, err := splitFields(line, separator)
 	if err != nil {
 		return "", err
 	}
@@ -94,39 +141,4 @@ func partByTabs(line string, comma rune) (string, error) {
 	}
 
 	return strings.Join(fields, "\t"), nil
-}
-
-// decodeCSV is a table's decoder for lines that comma parts.
-func decodeCSV(decode decoder, comma rune) decoder {
-	return func(line string) (Entry, error) {
-		parted, err := partByTabs(line, comma)
-		if err != nil {
-			return Entry{}, err
-		}
-
-		return decode(parted)
-	}
-}
-
-// withTabs is the beginning of a source, parted by tabs; lines that can't be parted are
-// left out. A source that has tabs is left alone.
-func withTabs(head string) (parted string, comma rune) {
-	first, _, _ := strings.Cut(strings.TrimLeft(head, "\r\n\t "), "\n")
-	if strings.Contains(first, "\t") || slices.Contains([]byte("{["), (first + " ")[0]) {
-		return head, 0
-	}
-
-	if comma = findComma(head); comma == 0 {
-		return head, 0
-	}
-
-	var out strings.Builder
-
-	for line := range strings.Lines(head) {
-		if text, err := partByTabs(strings.TrimRight(line, "\r\n"), comma); err == nil {
-			out.WriteString(text + "\n")
-		}
-	}
-
-	return out.String(), comma
 }

@@ -128,8 +128,8 @@ func (f Format) ReadItems(path string, input io.Reader, each func(Item) error) e
 	}
 
 	decode := f.start(s)
-	if s.comma != 0 {
-		decode = decodeCSV(decode, s.comma)
+	if s.separator != 0 {
+		decode = decodeCSV(decode, s.separator)
 	}
 
 	for number := 1; ; number++ {

@@ -17,11 +17,12 @@ type sample struct {
 	path    string
 	base    string
 	head    string
-	comma   rune     // what parts the fields of the source; 0: tabs, as in head
 	columns []string // of the first line with tabs that is not a comment, lower case
 	rows    [][]string
 	objects []object // of the first lines that are JSON objects
 	keys    []string // of the first JSON object at the beginning of a line, if it is whole
+
+	separator rune // of a CSV file, which head has with tabs; else 0
 }
 
 const sampleRows = 400
@@ -42,7 +43,7 @@ func readSample(p string, head []byte) (sample, error) {
 	}
 
 	s := sample{path: p, base: path.Base(p)}
-	s.head, s.comma = withTabs(string(head))
+	s.head, s.separator = withTabs(string(head))
 
 	for line := range strings.Lines(s.head) {
 		line = strings.TrimRight(line, "\r\n")
