@@ -159,7 +159,9 @@ func (h *Health) examine(ctx context.Context, scratch *scratchCampaign, request 
 
 	switch {
 	case errors.Is(err, errSeenEnough):
-		h.noteTrialRuns(t, time.Since(began), keepErr)
+		h.noteTrialRuns(t, time.Since(began))
+		h.noteKept(keepErr, ": a campaign's calibration takes them over, and makes the others")
+
 		return nil
 	case ctx.Err() != nil:
 		return research.Errorf(research.CodeCancelled, "run it again", "stopped; nothing was recorded")
@@ -171,9 +173,10 @@ func (h *Health) examine(ctx context.Context, scratch *scratchCampaign, request 
 		h.Advice = rules.AdviseItems(space.program().Metric, t.seen[last])
 	}
 
-	if err := h.noteCalibration(ctx, scratch, campaign, id, keepErr); err != nil || !campaign.Calibrated {
+	if err := h.noteCalibration(ctx, scratch, campaign, id); err != nil || !campaign.Calibrated {
 		return err
 	}
+	h.noteKept(keepErr, "; these runs count for a campaign that starts on this commit within a day")
 	h.noteTimes(campaign)
 
 	if request.Record > 0 {
@@ -260,9 +263,8 @@ func (h *Health) formatRuns(n int) string {
 	return wording.FormatDuration(math.Ceil(h.RunSeconds * float64(n)))
 }
 
-// noteTrialRuns notes what the runs of a calibration showed that the trial ended early;
-// keepErr says why they were not kept for the campaign, nil where they were.
-func (h *Health) noteTrialRuns(t *trial, spent time.Duration, keepErr error) {
+// noteTrialRuns notes what the runs of a calibration showed that the trial ended early.
+func (h *Health) noteTrialRuns(t *trial, spent time.Duration) {
 	h.Runs = len(t.seen)
 	last := t.seen[h.Runs-1]
 
@@ -270,32 +272,24 @@ func (h *Health) noteTrialRuns(t *trial, spent time.Duration, keepErr error) {
 	h.Finding = fmt.Sprintf("the metric comes out: %s; a run takes about %s, so doctor stopped after %d",
 		wording.FormatValue(last.Value, t.space.program().Metric.Unit),
 		wording.FormatDuration(spent.Seconds()/float64(h.Runs)), h.Runs)
-
-	if keepErr != nil {
-		h.Finding += fmt.Sprintf(unkeptWords, keepErr)
-		return
-	}
-	h.Finding += ": a campaign's calibration takes them over, and makes the others"
 }
 
-// unkeptWords is what a finding says where the runs of a doctor could not be kept.
-const unkeptWords = "; these runs do not count for a campaign: %v"
+// noteKept notes what becomes of the runs: kept for the campaign, or why they could not be.
+func (h *Health) noteKept(keepErr error, kept string) {
+	if keepErr != nil {
+		kept = fmt.Sprintf("; these runs do not count for a campaign: %v", keepErr)
+	}
+	h.Finding += kept
+}
 
 // noteCalibration notes what a whole calibration showed: the noise, or the problem
-// and the end of the output; keepErr says why the runs were not kept for the campaign.
+// and the end of the output.
 func (h *Health) noteCalibration(
-	ctx context.Context, scratch *scratchCampaign, campaign *history.Campaign, id research.JobID, keepErr error,
+	ctx context.Context, scratch *scratchCampaign, campaign *history.Campaign, id research.JobID,
 ) error {
 	h.Runs, h.Problem = campaign.Runs, campaign.Broken
-
-	switch {
-	case campaign.Calibrated && keepErr != nil:
-		h.Finding = job.CalibrationWords(campaign) + fmt.Sprintf(unkeptWords, keepErr)
-		return nil
-	case campaign.Calibrated:
-		h.Finding = job.CalibrationWords(campaign) +
-			"; these runs count for a campaign that starts on this commit within a day"
-
+	if campaign.Calibrated {
+		h.Finding = job.CalibrationWords(campaign)
 		return nil
 	}
 

@@ -3,7 +3,6 @@ package worker
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -71,8 +70,12 @@ func keepDoctorRuns(r *runner, campaign *history.Campaign, runs []rules.Run) err
 		return fmt.Errorf("encode a doctor's runs: %w", err)
 	}
 
-	if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755),
-		atomicfile.Write(file, content, atomicfile.Options{})); err != nil {
+	err = os.MkdirAll(filepath.Dir(file), 0o755)
+	if err == nil {
+		err = atomicfile.Write(file, content, atomicfile.Options{})
+	}
+
+	if err != nil {
 		return research.Errorf(research.CodeStorage, "free space, or make the folder writable",
 			"keep the runs for the campaign: %w", err)
 	}

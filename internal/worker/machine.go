@@ -30,7 +30,7 @@ func (r *runner) currentMachine() machine {
 // classDigest is equal for machines whose numbers may be compared.
 func (m machine) classDigest() string { return m.Environment.Digest() + "/" + m.VRAM + "/" + m.Ratchet }
 
-// recordFacts is m for a record, nil where it holds what is not JSON number.
+// recordFacts is m for a record, nil where it holds what is not a JSON number.
 func (m machine) recordFacts() json.RawMessage {
 	text, err := json.Marshal(m)
 	if err != nil {
