@@ -143,7 +143,7 @@ func (f *fixture) spec(command string) sandbox.Spec {
 // forEachTier runs a test in both tiers, with a fixture for each.
 func forEachTier(t *testing.T, test func(t *testing.T, f *fixture)) {
 	for i, tier := range []sandbox.Tier{sandbox.Namespaces, sandbox.Copies} {
-		if testform.IsQuick() && len(t.Name())%2 != i {
+		if !testform.HasTurn(t, i, 2) {
 			continue // make check has both tiers
 		}
 

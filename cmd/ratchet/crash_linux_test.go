@@ -40,7 +40,7 @@ const (
 // Every acknowledged answer is noted outside and must be in the ledger at the
 // end of a round, and the whole site sound.
 func TestCrashCampaign(t *testing.T) {
-	testform.SkipQuick(t, "TestKillServer and TestKillWorker kill, TestFaults at the points of a run and a keep")
+	testform.SkipQuick(t, "TestKillServer and TestKillWorker kill")
 	t.Parallel()
 
 	most := *crashKills

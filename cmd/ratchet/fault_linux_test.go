@@ -94,12 +94,8 @@ func TestFaults(t *testing.T) {
 		}
 
 		for i, hits := range stories(*allFaults) {
-			if testing.Short() && i >= 2 || testform.IsQuick() && i >= 1 {
+			if testing.Short() && i >= 2 {
 				break // those hold most of the points
-			}
-
-			if testform.IsQuick() { // a death in a run, and one in a keep
-				maps.DeleteFunc(hits, func(step string, _ moment) bool { return step != "shorten" && step != "keep" })
 			}
 
 			t.Run(fmt.Sprintf("%s %d", how, i), func(t *testing.T) {
@@ -151,15 +147,14 @@ var shortMutants = []string{"ledger.commit", "checkout.restore", "job.lock"}
 // missing fsync loses, only a power cut shows: TestPowerCut. That a calibration's
 // worker acknowledges late, nothing shows: its call is slow, no more.
 func TestMutants(t *testing.T) {
-	testform.SkipQuick(t, "TestFaults is left out, too")
+	testform.SkipQuick(t, "it shows that TestFaults can fail")
 	t.Parallel()
 
 	seen := map[string]bool{}
 	for _, m := range moments {
 		if strings.HasSuffix(m.point, ".sync") || m.step == "start" && m.point == "supervisor.ready" || seen[m.point] ||
 			m.point == "supervisor.spawn" && !*allFaults || // that one waits for 15 s
-			testing.Short() && !slices.Contains(shortMutants, m.point) ||
-			testform.IsQuick() && m.point != shortMutants[0] {
+			testing.Short() && !slices.Contains(shortMutants, m.point) {
 			continue
 		}
 		seen[m.point] = !*allFaults

@@ -59,7 +59,7 @@ func (s *site) holds(a hookAnswer, words string) {
 
 // TestHookHoldsWhileThereIsWork tells a campaign from the hook's point of view.
 func TestHookHoldsWhileThereIsWork(t *testing.T) {
-	testform.SkipQuick(t, "TestHookLetsGo asks the same hook")
+	testform.SkipQuick(t, "internal/view: TestUnfinishedWorkLetsStrangersGo")
 	t.Parallel()
 	s := newSite(t)
 	s.holds(s.hook(s.event("")), "") // no campaign
@@ -129,7 +129,7 @@ func TestHookHoldsWhileThereIsWork(t *testing.T) {
 // TestHookLetsGo: the hook holds nobody where nothing can be done, or where it
 // does not know.
 func TestHookLetsGo(t *testing.T) {
-	testform.SkipQuick(t, "the stories end their hook, internal/clients has its words")
+	testform.SkipQuick(t, "internal/view: TestUnfinishedWorkLetsStrangersGo")
 	for name, undo := range map[string]func(s *site){
 		"budget spent": func(s *site) {
 			s.write("program.md", strings.Replace(s.read("program.md"), "run:", "campaign: {experiments: 1}\nrun:", 1))
@@ -178,7 +178,7 @@ func TestHookLetsGo(t *testing.T) {
 // TestHookKnowsItsClient: another client's agent in the same checkout, which
 // does something else there, may stop.
 func TestHookKnowsItsClient(t *testing.T) {
-	testform.SkipQuick(t, "TestHookLetsGo asks the same hook")
+	testform.SkipQuick(t, "internal/view: TestUnfinishedWorkLetsStrangersGo")
 	t.Parallel()
 	s := newSite(t)
 	c := s.connect()

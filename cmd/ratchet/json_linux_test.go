@@ -146,7 +146,7 @@ func (s *site) asksJSON(t *testing.T, name string, c asked) {
 
 	if c.exit == 0 {
 		if !c.not && !json.Valid(out.Bytes()) {
-			t.Errorf("%s %s: stdout is not JSON document:\n%s", name, c.args, out.String())
+			t.Errorf("%s %s: stdout is not a JSON document:\n%s", name, c.args, out.String())
 		}
 
 		return
@@ -157,7 +157,7 @@ func (s *site) asksJSON(t *testing.T, name string, c asked) {
 	}
 	if err := json.Unmarshal(said.Bytes(), &e); err != nil || e.Error.Code == "" || e.Error.Message == "" ||
 		strings.Count(said.String(), "\n") != 1 {
-		t.Errorf("%s %s: the error is not JSON document of one line: %v\n%s", name, c.args, err, said.String())
+		t.Errorf("%s %s: the error is not a JSON document of one line: %v\n%s", name, c.args, err, said.String())
 	}
 
 	if out.Len() > 0 {

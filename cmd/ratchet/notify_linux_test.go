@@ -240,7 +240,7 @@ func TestNoticesArrive(t *testing.T) {
 // TestTellerIsKilled: a process that dies with a message on its way is followed
 // by another, which sends it again with the same id; nothing else is repeated.
 func TestTellerIsKilled(t *testing.T) {
-	testform.SkipQuick(t, "TestNoticesArrive sends again what was refused")
+	testform.SkipQuick(t, "internal/notify: TestNotifierDelivers")
 	t.Parallel()
 	reached, leave := make(chan bool, 10), make(chan bool)
 	hook := receive(t, func(n int, _ http.ResponseWriter, r *http.Request) {
@@ -290,7 +290,7 @@ func TestTellerIsKilled(t *testing.T) {
 // TestOneTeller: of many processes that are started at once one stays, and each
 // message comes once.
 func TestOneTeller(t *testing.T) {
-	testform.SkipQuick(t, "TestNoticesArrive has one")
+	testform.SkipQuick(t, "internal/notify: TestNotifierDelivers")
 	t.Parallel()
 	hook := receive(t, func(int, http.ResponseWriter, *http.Request) {})
 	s := notifying(t, "notify: {webhook: "+hook.URL+"}\n")
@@ -400,7 +400,7 @@ func TestNothingIsToldUnasked(t *testing.T) {
 // TestNoticesOfANight: what a night can come to, told to a command; and a
 // program that tells nobody starts no process.
 func TestNoticesOfANight(t *testing.T) {
-	testform.SkipQuick(t, "TestNoticesArrive, and internal/notify: TestVisible")
+	testform.SkipQuick(t, "internal/notify: TestVisible")
 	t.Parallel()
 	keeps := 6
 	if testing.Short() {
@@ -620,7 +620,7 @@ func TestHooks(t *testing.T) {
 
 // TestHooksThatMisbehave lose nothing, outlive nothing and flood nobody.
 func TestHooksThatMisbehave(t *testing.T) {
-	testform.SkipQuick(t, "TestHooks keeps the contract, internal/notify: TestHooksRunAroundAnExperiment")
+	testform.SkipQuick(t, "internal/notify: TestHooksRunAroundAnExperiment")
 	t.Parallel()
 	s := hooking(t, "")
 	n := 0
@@ -696,7 +696,7 @@ func TestHooksThatMisbehave(t *testing.T) {
 
 // TestHooksDecideAuto: hooks run where the verdict decides, inside the call.
 func TestHooksDecideAuto(t *testing.T) {
-	testform.SkipQuick(t, "TestHooks keeps the contract, decide_auto.txtar decides")
+	testform.SkipQuick(t, "internal/notify: TestHooksRunAroundAnExperiment")
 	t.Parallel()
 	s := hooking(t, "decide: auto\n")
 	s.write("work.txt", "short\n")

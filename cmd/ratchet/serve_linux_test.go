@@ -189,9 +189,6 @@ func TestServeEndsInMidRun(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if name == "terminated" {
-				testform.SkipQuick(t, "a server that is killed does not even end in order")
-			}
 			t.Parallel()
 			s := newSite(t)
 			g := s.gated()
@@ -223,7 +220,7 @@ func TestServeEndsInMidRun(t *testing.T) {
 
 // Sessions over HTTP and over standard streams share one ledger.
 func TestServeBesideStdio(t *testing.T) {
-	testform.SkipQuick(t, "TestServeEndsInMidRun serves over HTTP, TestTwoSessionsInOneCheckout shares a ledger")
+	testform.SkipQuick(t, "server answers over HTTP, TestTwoSessionsInOneCheckout shares a ledger")
 	t.Parallel()
 	s := newSite(t)
 	trees := s.worktrees(3)

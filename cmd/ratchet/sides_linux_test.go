@@ -111,7 +111,7 @@ func TestRunsCannotTellTheirSide(t *testing.T) {
 // Who waits for a job is told how far it is, and not which side runs: a process beside
 // it that knew could load the machine at the right moments.
 func TestPhaseNamesNoSide(t *testing.T) {
-	testform.SkipQuick(t, "TestRunsCannotTellTheirSide")
+	testform.SkipQuick(t, "sandbox hides names and paths")
 	t.Parallel()
 	s := newSite(t)
 	s.write("bench.sh",

@@ -60,9 +60,6 @@ func TestSuspend(t *testing.T) {
 				t.Skip("make crash tries the other commands")
 			}
 
-			if c.name == "always" {
-				testform.SkipQuick(t, "the machine sleeps once")
-			}
 			t.Parallel()
 
 			bin, err := faulty()

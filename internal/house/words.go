@@ -43,7 +43,8 @@ var privateWords = []privateWord{
 }
 
 // CheckWords names the private words in the sentences of a file: in the texts of Go code
-// (which have a blank in them; a stored kind has none), and everywhere in other files.
+// (which have a blank or a verb in them; a stored kind has neither), and everywhere in
+// other files.
 func CheckWords(path string, src []byte) (faults []string) {
 	check := func(line int, text string) {
 		for _, word := range privateWords {
@@ -74,7 +75,7 @@ func CheckWords(path string, src []byte) (faults []string) {
 			return true
 		}
 
-		if text, err := strconv.Unquote(literal.Value); err == nil && strings.Contains(text, " ") {
+		if text, err := strconv.Unquote(literal.Value); err == nil && strings.ContainsAny(text, " %") {
 			check(fset.Position(literal.Pos()).Line, text)
 		}
 

@@ -418,7 +418,7 @@ func (t *notifier) deliverDue(ctx context.Context) error {
 		target := t.state.Program.Notify[i]
 
 		said, err := "", error(nil)
-		// Each time again: a file that the program names may have changed.
+		// Looked up each time: a file that the program names may have changed.
 		if why := MissingAllowance(t.Checkout, t.state.ProgramPath, t.state.Program); why != "" {
 			err = errors.New(why)
 		} else {

@@ -177,13 +177,13 @@ func (w *writer) writeMergeAdvice(final *Final) {
 
 	switch {
 	case len(final.Stack) > 0 && final.Ablation != nil:
-		how = ". The gain of a change in the branch is against the commit before it; of another change, it is what the head has more with it."
+		how = ". The gain of a change in the branch is against the commit before it; that of another change is what it adds to the head."
 	case len(final.Stack) > 0:
 		how = ". The gain of a change is against the commit before it."
 	case final.Ablation != nil && w.campaign.Rule.NoiseKind == research.Noisy:
-		how = ". The gain of a change is what the result has more with it, from the pairs that decided whether it stays; never add them up."
+		how = ". The gain of a change is what it adds to the result, from the pairs that decided whether it stays; never add them up."
 	case final.Ablation != nil:
-		how = ". The gain of a change is what the result has more with it."
+		how = ". The gain of a change is what it adds to the result."
 	}
 	w.addParagraph(append(spans, say(" on the campaign's start"+how))...)
 }

@@ -98,8 +98,8 @@ func (o *Objects) plain(ctx context.Context, commit, path string) ([]byte, entry
 	}
 
 	if item.mode != modeFile && item.mode != modeExec {
-		return nil, item, research.Errorf(research.CodeConflict, "leave its changes in", "%s in %.9s is not regular",
-			path, commit)
+		return nil, item, research.Errorf(research.CodeConflict, "leave its changes in",
+			"%s is not a regular file in %.9s", path, commit)
 	}
 
 	tree, err := o.Tree(ctx, commit)

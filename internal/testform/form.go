@@ -14,6 +14,12 @@ const CI = "RATCHET_TEST_CI"
 // not from make check.
 func IsQuick() bool { return testing.Short() && os.Getenv(CI) == "" }
 
+// HasTurn says whether a test that can be played in several ways is played in this one, from
+// 0: in the quick form it has one of them, which its name decides.
+func HasTurn(t testing.TB, way, ways int) bool {
+	return !IsQuick() || len(t.Name())%ways == way
+}
+
 // SkipQuick skips a test in the quick form. The reason says what proves the
 // same, or the like, in less time.
 func SkipQuick(t testing.TB, reason string) {
