@@ -14,11 +14,15 @@ import (
 	"time"
 
 	"ratchet/sandbox/copies"
+	"ratchet/sandbox/pagecache"
 )
 
 // markVariable names a run in the environment of its processes, so that those
 // of a run whose stage was killed from inside can be found. Tier copies only.
 const markVariable = "RATCHET_RUN"
+
+// settleLimit is how long reading in the copy of a run that is measured may take.
+const settleLimit = 10 * time.Second
 
 // runCopies runs in merged copies and then moves what changed to the upper folders.
 func runCopies(ctx context.Context, spec Spec) (Result, error) {
@@ -31,6 +35,10 @@ func runCopies(ctx context.Context, spec Spec) (Result, error) {
 	tree, err := copies.Make(dir, spec.copyViews(), spec.copyBinds())
 	if err != nil {
 		return Result{}, roomError("copy the run's tree", err)
+	}
+
+	if spec.Begin != nil { // what is measured begins with files that are as ready as any in use
+		pagecache.Find(tree.Folders()).Settle(settleLimit)
 	}
 
 	// The command, with every path of a view mapped to its copy.

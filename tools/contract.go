@@ -52,7 +52,7 @@ func contractLines(program *contract.Program) []string {
 	add("network", program.Network)
 	add("writes", strings.Join(program.Writes, ", "))
 	add("search", map[string]string{
-		rules.SearchAuto:    "auto (edits are kept on expected gain, what they add up to is certified; a deterministic metric needs neither)",
+		rules.SearchAuto:    "auto (edits are kept on expected gain, and certified together; does not apply to a deterministic metric)",
 		rules.SearchCertify: "certify (every kept edit is proven on its own)",
 	}[program.Search])
 	add("decide", program.Decide)

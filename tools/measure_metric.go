@@ -13,8 +13,8 @@ const maxRuns = 100
 
 type measureIn struct {
 	Target ref      `json:"target" jsonschema_description:"incumbent, start, an experiment's number or a commit"`
-	Runs   *int     `json:"runs,omitempty" jsonschema_description:"of each, default 5; 0: none, tells which gain runs could show"`
-	With   ref      `json:"paired_with,omitempty" jsonschema_description:"compared with it, interleaved"`
+	Runs   *int     `json:"runs,omitempty" jsonschema_description:"of each, default 5; 0: tells which gain runs could show"`
+	With   ref      `json:"paired_with,omitempty" jsonschema_description:"version to compare with, interleaved"`
 	Wait   *float64 `json:"wait_seconds,omitempty" jsonschema_description:"0 to 50, default 45"`
 }
 

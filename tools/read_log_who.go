@@ -138,7 +138,7 @@ func RenderSessions(ss []view.SessionView, limit int) render.Answer {
 		line := fmt.Sprintf("%s (%s) %s; %s, %d kept", r.Session, r.Client, r.now(session),
 			wording.Count(r.Experiments, "experiment"), r.Kept)
 		if r.Kept > 0 {
-			line += fmt.Sprintf(", %d stand", r.Stands)
+			line += fmt.Sprintf(", %d still in the incumbent", r.Stands)
 		}
 
 		if session.Noisy {

@@ -21,7 +21,7 @@ type runIn struct {
 var runExperiment = Tool{
 	Name: "run_experiment",
 	About: "Measure the edited file as one experiment: commits a snapshot, runs it under the budget against the incumbent, answers with the verdict and the next step. " +
-		"Status running: call wait_run. Reverts your earlier undecided experiment; decide an improved one first.",
+		"Status running: call wait_run. Reverts your earlier undecided experiment; keep or revert an improved one first.",
 	Arguments: runIn{}, Answers: job.Outcome{}, Waits: true,
 	Call: func(ctx context.Context, e Env, args json.RawMessage) (render.Answer, error) {
 		in, err := decode[runIn](args)

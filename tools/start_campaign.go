@@ -11,7 +11,7 @@ import (
 
 type startIn struct {
 	Program string `json:"program,omitempty" jsonschema_description:"path; default: the nearest program.md"`
-	Name    string `json:"name,omitempty" jsonschema_description:"only to choose among existing campaigns"`
+	Name    string `json:"name,omitempty" jsonschema_description:"a campaign to resume or start"`
 }
 
 type startOut struct {

@@ -26,7 +26,7 @@ func acceptCommand(cli *app) *cobra.Command {
 		Use:   "accept",
 		Short: "accept a changed contract, or that of a further campaign (a person, in a terminal)",
 		Long: "Accepts the front matter of program.md as it is now. For a campaign that runs on another one, the next run\n" +
-			"calibrates again. A further campaign of a repository whose contract is not that of one that exists is started.",
+			"calibrates again. If a further campaign waits to be accepted, this starts it.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			co, err := cli.lab(cmd.Context())
@@ -42,7 +42,7 @@ func acceptCommand(cli *app) *cobra.Command {
 				return acceptStart(cli, cmd, co, start)
 			case name != "":
 				return research.Errorf(research.CodeBadArgument,
-					"without --name it is about this checkout's campaign; start_campaign starts or resumes the other",
+					"leave --name out to accept for this checkout's campaign; start_campaign{name} starts or resumes the other",
 					"no campaign %q waits to be accepted", name)
 			}
 

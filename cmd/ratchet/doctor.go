@@ -72,7 +72,7 @@ func doctorCommand(cli *app) *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&canary, "canary", false,
-		"also plant candidates that must not pass (a copy, a slowed one, two forgers), and show what the gate says")
+		"also try edits that must not be accepted (a copy, a slower one, two that forge the number), and show the verdicts")
 	cmd.Flags().StringVar(&record, "record", "",
 		"also make --runs runs, and write their values to this file, for `ratchet simulate --streams`")
 	cmd.Flags().IntVar(&runs, "runs", 100, "how many runs --record makes")
@@ -128,9 +128,9 @@ func printHealth(out io.Writer, health *worker.Health) {
 		}
 
 		for _, k := range health.Canaries {
-			held := "held"
+			held := "not accepted, as it should be"
 			if !k.Held {
-				held = "PASSED THE GATE"
+				held = "WRONGLY ACCEPTED"
 			}
 			fmt.Fprintf(out, "canary       %s: %s\n             %s: %s\n", k.Name, k.Planted, held, k.Finding)
 		}

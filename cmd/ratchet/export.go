@@ -21,8 +21,8 @@ func exportCommand(cli *app) *cobra.Command {
 		Long: "jsonl is lossless: one record a line, exactly as it is stored; `ratchet verify --file` checks the\n" +
 			"chain of such a file alone. tsv has the columns of results.tsv, pi is a log.jsonl, csv has more\n" +
 			"columns; they hold the experiments that are decided, in order. --since leaves out what is older: a\n" +
-			"record's number, a time (2026-11-23T06:00:00Z) or an age (24h); of tsv, csv and pi, the experiments\n" +
-			"that no record from there on concerns. imported gives a file that `ratchet import` read back, byte for\n" +
+			"record's number, a time (2026-11-23T06:00:00Z) or an age (24h); in tsv, csv and pi, the experiments\n" +
+			"that have no record since then. imported gives a file that `ratchet import` read back, byte for\n" +
 			"byte. mlflow writes a folder for MLflow's local file store (--out mlruns).\n" +
 			"--json changes nothing of what is written, and refuses what is not JSON.",
 		Args: cobra.NoArgs,

@@ -75,7 +75,7 @@ top of the campaign's budget; --dry-run says how many. A finalize that was kille
 	}
 	flags := cmd.Flags()
 	flags.IntVar(&req.Pairs, "pairs", 0,
-		fmt.Sprintf("at most so many pairs in a comparison of the ablation; more of them tell smaller gains from none (default %d, more where runs are short)", rules.SparingAblationPairs))
+		fmt.Sprintf("most pairs in one comparison of the ablation; more pairs can show smaller gains (default %d, more where runs are short)", rules.SparingAblationPairs))
 	flags.BoolVar(&req.NoAblation, "no-ablation", false, "leave everything in that was kept")
 	flags.BoolVar(&req.Stack, "stack", false, "a commit for each change, measured against the one before")
 	flags.BoolVar(&req.DryRun, "dry-run", false, "only say what would be done, and what it costs")

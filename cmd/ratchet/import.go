@@ -106,11 +106,11 @@ func printImport(out io.Writer, got *importer.ImportAnswer) {
 
 	if got.Waits {
 		fmt.Fprintf(out,
-			"next: start_campaign takes it over; `ratchet log --imported` shows it. It is self-reported: measure again what is worth having\n")
+			"next: start_campaign takes it over; `ratchet log --imported` shows it. It is self-reported: try what is worth having again, with run_experiment.\n")
 		return
 	}
 	fmt.Fprintf(out,
-		"next: all of it is self-reported; what is worth having, measure again. `ratchet log --imported WORDS` finds it\n")
+		"next: all of it is self-reported; try what is worth having again, with run_experiment. `ratchet log --imported WORDS` finds it\n")
 }
 
 // printRuns says how the runs were read: the columns, each metric, the statuses.

@@ -35,7 +35,7 @@ func initCommand(cli *app) *cobra.Command {
 		Long: "Looks for the repository's own benchmark, build and test commands, runs what it proposes once, confined as\n" +
 			"in a campaign, and writes program.md, the contract of the campaign. --list shows what else there is to\n" +
 			"measure, and --use chooses it. On a terminal it asks for what it can't find; elsewhere the flags must say it.\n" +
-			"Flags go over what is found.\n\n" +
+			"Flags override what is found.\n\n" +
 			"--from says where the metric comes from (output, cpu, wall, max_rss, file:PATH#/POINTER, regex:EXPR), or\n" +
 			"takes another program's files over: a folder with .auto/prompt.md and measure.sh (or autoresearch.md and\n" +
 			".sh), the program.md of karpathy/autoresearch by any name, or a Weco command line in quotes. What can't be\n" +

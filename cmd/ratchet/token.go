@@ -24,8 +24,10 @@ func tokenCommand(cli *app) *cobra.Command {
 	role := ""
 	add := &cobra.Command{
 		Use: "add NAME", Short: "make a token and print it, this once", Args: cobra.ExactArgs(1),
-		Long: "Makes a token and prints it, this once. What it opens is its role: agent (the default) MCP, and reading the\n" +
-			"dashboard; read the dashboard, without steering; person the dashboard, with all that only a person may decide: made in a terminal only.",
+		Long: "Makes a token and prints it, this once. Its role says what it opens.\n" +
+			"agent (the default): MCP, and reading the dashboard.\n" +
+			"read: reading the dashboard.\n" +
+			"person: the dashboard, with all that only a person may decide; made in a terminal only.",
 		Example: "  ratchet token add laptop\n  ratchet token add phone --role read",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return cli.addToken(cmd.Context(), args[0], server.Role(role))

@@ -234,8 +234,8 @@ func assembleResult(
 	}
 
 	if made.Tree == campaign.StartTree {
-		return research.Errorf(research.CodeNoChange, "ratchet finalize --no-ablation takes it as it is",
-			"no change that was kept is shown to pay: nothing is left")
+		return research.Errorf(research.CodeNoChange, "`ratchet finalize --no-ablation` takes everything that was kept",
+			"no kept change was shown to pay: nothing is left to finalize")
 	}
 
 	if result.Audit, err = auditOnce(ctx, co, campaign, target, version, req); err != nil {

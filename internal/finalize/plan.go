@@ -73,7 +73,7 @@ func (a *ablator) planRuns() planStep {
 
 	if a.plan.NoiseKind == research.Noisy {
 		step.most = max(runs, 2*a.plan.Pairs*max(comparisons, 2*len(a.plan.Changes)))
-		step.about = fmt.Sprintf("at most %d pairs each, by which a gain of %s or more is told from none", a.plan.Pairs,
+		step.about = fmt.Sprintf("at most %d pairs each, enough to show a gain of %s or more", a.plan.Pairs,
 			a.campaign.Program.Metric.Words(a.plan.Scale).FormatSize(
 				a.plan.MetricScale().Gain(-a.plan.DetectableGain())))
 	}

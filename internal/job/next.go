@@ -10,7 +10,8 @@ import (
 
 // fixBroken is the way out of a failed calibration: what was missing outside the
 // repository may be there now; a commit is another start, a changed contract is a person's to accept.
-const fixBroken = "fix it and call start_campaign; with a new name if the fix is a commit, after `ratchet accept` if it is the front matter"
+const fixBroken = "fix it and call start_campaign{}; if the fix is a commit, start_campaign{name} with a new name; " +
+	"if it changes the front matter, a person runs `ratchet accept` first"
 
 // NextAfterDecision is the next step once an experiment is closed.
 func NextAfterDecision(campaign *history.Campaign) string {
@@ -32,7 +33,7 @@ func NextAfterDecision(campaign *history.Campaign) string {
 	}
 
 	if campaign.Streak >= 8 {
-		return fmt.Sprintf("%d experiments since the last keep: read_log view=guide query=stuck, then edit and run_experiment", campaign.Streak)
+		return fmt.Sprintf("%d experiments since the last keep: read_log{view: \"guide\", query: \"stuck\"}, then edit and run_experiment{hypothesis}", campaign.Streak)
 	}
 
 	return "edit the file for the next idea, then run_experiment{hypothesis}"

@@ -208,7 +208,7 @@ func experimentOutcome(co *checkout.Checkout, campaign *history.Campaign, experi
 	out.Finding = judgement.Describe(campaign.MetricOf(experiment.N))
 
 	if judgement.Verdict == research.Provisional && experiment.Status == research.Unresolved {
-		out.Finding += "; with it the " + campaign.Rule.DescribeChain(campaign.Program.Metric,
+		out.Finding += "; if it is kept: the " + campaign.Rule.DescribeChain(campaign.Program.Metric,
 			campaign.Outlook(), judgement)
 	}
 
@@ -302,7 +302,7 @@ func measurementWords(campaign *history.Campaign, measurement *history.Measureme
 	}
 
 	if g, ok := campaign.Rule.DetectableGain(len(e.Paired)); ok {
-		words += fmt.Sprintf(" (smaller than about %s can't be told from none by so many pairs)",
+		words += fmt.Sprintf(" (differences below about %s can't be seen with this many pairs)",
 			metric.Words(campaign.Rule.Scale).FormatSize(g))
 	}
 
@@ -342,7 +342,7 @@ func doctorWords(end *history.CalibrationEnd) string {
 		return ""
 	}
 
-	return "; the runs of `ratchet doctor` of " + end.Doctor.At.UTC().Format("2 Jan 15:04 MST") + " count for it"
+	return "; it reuses the runs that `ratchet doctor` made on " + end.Doctor.At.UTC().Format("2 Jan 15:04 MST")
 }
 
 // failureWords are words of lines that say why a program failed.

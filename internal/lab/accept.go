@@ -59,7 +59,7 @@ func (p *PendingStart) Describe() string {
 			p.Like)
 	}
 
-	return words + fmt.Sprintf("From that of campaign %s it differs:", p.Like)
+	return words + fmt.Sprintf("It differs from the contract of campaign %s:", p.Like)
 }
 
 // FindPendingStart is the campaign that StartCampaign refuses to start without a person,

@@ -168,7 +168,7 @@ func refuseJudged(tx *ledger.Tx, campaign *history.Campaign, n int) error {
 
 	next := fmt.Sprintf("try something else; read_log{view: \"experiment\", query: \"%d\"} shows it", n)
 	if ok && experiment.Status == research.Unresolved {
-		next = fmt.Sprintf("keep{id: \"x%d\"}: it waits for that", n)
+		next = fmt.Sprintf("keep{id: \"x%d\"}: it is not decided yet, and may be kept", n)
 	}
 
 	return research.Errorf(research.CodeDuplicate, next,

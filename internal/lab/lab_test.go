@@ -143,7 +143,7 @@ func TestStartCampaign(t *testing.T) {
 		t.Errorf("started %+v", s)
 	}
 
-	if len(s.Notes) != 1 || !strings.HasPrefix(s.Notes[0], "work.txt has uncommitted changes: untouched") ||
+	if len(s.Notes) != 1 || !strings.HasPrefix(s.Notes[0], "work.txt has uncommitted changes: they were left in place") ||
 		b.Read("work.txt") != checkouttest.Work(1, "mine") {
 		t.Errorf("the edit of before: %q", s.Notes)
 	}

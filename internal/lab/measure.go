@@ -37,7 +37,7 @@ func Measure(
 
 		return &job.Outcome{Status: "idle", Left: &b,
 			Finding: campaign.Rule.DescribeResolution(campaign.Program.Metric, 3, 5, 10, 20, 50),
-			Next:    "measure_metric with as many runs as that is worth, or none"}, nil
+			Next:    "measure_metric{target, paired_with, runs} with enough pairs for the gain you look for, or go on without"}, nil
 	}
 
 	start := rules.JobStart{Target: req.Target, With: req.With, Runs: req.Runs}
@@ -107,7 +107,7 @@ func resolveVersion(
 
 	commit, err := co.Repo.Resolve(ctx, name)
 	if err != nil {
-		return "", research.Errorf(research.CodeNotFound, "name incumbent, start, an experiment (x7) or a commit",
+		return "", research.Errorf(research.CodeNotFound, "name incumbent, start, a commit, or an experiment of this campaign (x7)",
 			"no version %q", name)
 	}
 

@@ -230,9 +230,9 @@ func checkoutMerged(
 	}
 
 	if saved != "" {
-		notes = append(notes, "what was edited on meanwhile is stored as "+saved)
+		notes = append(notes, "your edits since then are saved as "+saved)
 	}
-	notes = append(notes, strings.Join(experiment.Paths, ", ")+" holds now what another session kept, too")
+	notes = append(notes, strings.Join(experiment.Paths, ", ")+" now also holds what another session kept")
 
 	more, err := restoreFiles(ctx, co, commit, experiment.Paths)
 

@@ -97,7 +97,7 @@ func createCampaign(
 
 	if len(dirty) > 0 {
 		notes = append(notes, strings.Join(dirty,
-			", ")+" has uncommitted changes: untouched, they are your first candidate (call run_experiment)")
+			", ")+" has uncommitted changes: they were left in place and are your first candidate (call run_experiment)")
 	}
 
 	if extra, err := co.Repo.Untracked(ctx, 6); err == nil {

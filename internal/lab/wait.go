@@ -110,7 +110,7 @@ func decideAutomatically(
 	out.Human, out.Hooks = reverted.Human, reverted.Hooks
 
 	if reverted.SavedAs != "" {
-		out.Notes = append(out.Notes, "what was edited on meanwhile is stored as "+reverted.SavedAs)
+		out.Notes = append(out.Notes, "your edits since then are saved as "+reverted.SavedAs)
 	}
 
 	return out, nil

@@ -311,7 +311,7 @@ func (w *writer) figuresCaution() string {
 		return "Each figure is over the version before it."
 	}
 
-	return "Each figure is the look that got its edit in, so it leans upwards; never add them up."
+	return "Each figure is from the runs that got its edit kept, so it leans upwards; never add them up."
 }
 
 func (w *writer) writeChange(x *Change) {

@@ -201,6 +201,7 @@ func (r *runner) runStep(
 	if err != nil {
 		return "", fmt.Errorf("run the %s: %w", step, err)
 	}
+	r.space.visible.noteCommand(result)
 	reason = r.space.describeStepFailure(built, step, spec, result)
 	r.space.discardLayers(ctx, spec)
 

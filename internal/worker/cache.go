@@ -19,27 +19,50 @@ import (
 // takes no time.
 const readInLimit = 10 * time.Second
 
-// prepareFiles brings the files of the command's view into the state in which the
-// program wants each run to begin.
-func (ws *workspace) prepareFiles(spec sandbox.Spec) {
-	roots := visibleRoots(ws.program(), spec)
-	isCold := ws.program().Budget.Cache == contract.CacheCold
+// visibleFiles are the files that a job's commands see.
+type visibleFiles struct {
+	sets  map[string]*visibleSet // of each view, by what it is made of
+	reads int                    // how many commands have read from disk
+}
+
+// visibleSet are the files of one view, and visibleFiles.reads when all were last read in.
+type visibleSet struct {
+	*pagecache.Set
+	settledAt int
+}
+
+// prepare brings the files that the command sees into the state in which the program
+// wants each run to begin.
+func (v *visibleFiles) prepare(program *contract.Program, spec sandbox.Spec) {
+	roots := visibleRoots(program, spec)
+	isCold := program.Budget.Cache == contract.CacheCold
 
 	key := strings.Join(roots, "\x00")
-	set, known := ws.visible[key]
+	set, known := v.sets[key]
 	if !known {
-		set = pagecache.Find(roots)
-		ws.visible[key] = set
+		set = &visibleSet{pagecache.Find(roots), -1}
+		v.sets[key] = set
 	}
 
 	switch {
-	case !isCold:
-		set.ReadIn(readInLimit)
-	case !known:
+	case isCold && !known:
 		set.Flush() // a layer that was just made is not on disk yet
 		fallthrough
-	default:
+	case isCold:
 		set.Drop()
+	case set.settledAt != v.reads:
+		set.Settle(readInLimit)
+		set.settledAt = v.reads
+	default:
+		set.ReadIn(readInLimit)
+	}
+}
+
+// noteCommand notes that a command ended: if it read from disk, or may have, it may have
+// dropped files from memory and read them again, which leaves them slower to read.
+func (v *visibleFiles) noteCommand(result sandbox.Result) {
+	if result.DiskRead == nil || *result.DiskRead > 0 {
+		v.reads++
 	}
 }
 

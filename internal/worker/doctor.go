@@ -160,7 +160,7 @@ func (h *Health) examine(ctx context.Context, scratch *scratchCampaign, request 
 	switch {
 	case errors.Is(err, errSeenEnough):
 		h.noteTrialRuns(t, time.Since(began))
-		h.noteKept(keepErr, ": a campaign's calibration takes them over, and makes the others")
+		h.noteKept(keepErr, "; a campaign's calibration reuses these runs and makes the rest")
 
 		return nil
 	case ctx.Err() != nil:
@@ -269,7 +269,7 @@ func (h *Health) noteTrialRuns(t *trial, spent time.Duration) {
 	last := t.seen[h.Runs-1]
 
 	h.Advice = rules.AdviseItems(t.space.program().Metric, last)
-	h.Finding = fmt.Sprintf("the metric comes out: %s; a run takes about %s, so doctor stopped after %d",
+	h.Finding = fmt.Sprintf("the metric can be read: %s; runs take about %s each, so doctor stopped after %d of them",
 		wording.FormatValue(last.Value, t.space.program().Metric.Unit),
 		wording.FormatDuration(spent.Seconds()/float64(h.Runs)), h.Runs)
 }

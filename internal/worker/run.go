@@ -108,6 +108,7 @@ func (r *runner) attemptRun(
 	}
 	noteContention(&tried.run, tried.load, tried.result)
 	tried.noteUsage()
+	r.space.visible.noteCommand(tried.result)
 
 	if program.Budget.Cache == contract.CacheCold {
 		tried.run.Enforced["cache"] = describeCold(r.space.tier)
@@ -154,7 +155,7 @@ func (r *runner) boundMeasuring(ctx context.Context, tried *attempt, spec *sandb
 		r.owner.reportPhase(fmt.Sprintf("run %d (%s)%s", tried.run.Number, tried.run.Role, r.halves.told))
 
 		if tried.load == nil {
-			r.space.prepareFiles(*spec)
+			r.space.visible.prepare(r.space.program(), *spec)
 			tried.load = hostinfo.StartLoad()
 		}
 
@@ -290,6 +291,7 @@ func (r *runner) runEvaluator(ctx context.Context, tried *attempt, spec sandbox.
 		r.slot.release()
 		return fmt.Errorf("run the evaluator: %w", err)
 	}
+	r.space.visible.noteCommand(result)
 
 	tried.output = append(append(tried.output, "\n--- measure ---\n"...), result.Output.Text()...)
 	tried.run.Bytes += result.Output.Bytes

@@ -18,7 +18,6 @@ import (
 	"ratchet/internal/research/contract"
 	"ratchet/internal/research/history"
 	"ratchet/sandbox"
-	"ratchet/sandbox/pagecache"
 )
 
 // A campaign's workspace, below the user's cache folder:
@@ -47,9 +46,9 @@ type workspace struct {
 	campaign *history.Campaign // as it was when the workspace was opened
 	stamps   stamps
 	dir      string
-	folder   string                    // of the program, slash-separated, relative to the root
-	held     map[string]*sandbox.Lock  // the folders of this job's commands, in runs/
-	visible  map[string]*pagecache.Set // the files of a command's view, by what it is made of
+	folder   string                   // of the program, slash-separated, relative to the root
+	held     map[string]*sandbox.Lock // the folders of this job's commands, in runs/
+	visible  visibleFiles
 	tier     sandbox.Tier
 	binds    []sandbox.Bind    // folders outside the commit that runs see, read-only
 	shown    []string          // paths outside of all this that runs see: toolchains, and the program's reads
@@ -73,7 +72,7 @@ func openWorkspace(ctx context.Context, co *checkout.Checkout, campaign *history
 	dir := filepath.Join(cache, campaign.Name)
 	ws := &workspace{co: co, campaign: campaign, stamps: newStamps(co, repository, campaign), dir: dir,
 		folder: checkout.SlashDir(campaign.ProgramPath), held: map[string]*sandbox.Lock{},
-		visible: map[string]*pagecache.Set{}}
+		visible: visibleFiles{sets: map[string]*visibleSet{}}}
 
 	if err := ws.removeDeadRuns(ctx); err != nil {
 		return nil, err

@@ -2,8 +2,10 @@ package pagecache
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 	"time"
 
@@ -37,6 +39,61 @@ func TestDropAndReadIn(t *testing.T) {
 	if isWhole(t, path) {
 		t.Error("it was read in although there was no time")
 	}
+}
+
+// What is not in memory is read twice, so that reading it costs what it costs later;
+// what is there is read only to settle it.
+func TestFilesAreReadTwice(t *testing.T) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+
+	const size = 1 << 20
+	path := filepath.Join(t.TempDir(), "data")
+
+	if err := os.WriteFile(path, make([]byte, size), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	set := Find([]string{path})
+
+	countReads := func(read func(time.Duration)) int {
+		before := bytesRead(t)
+		read(time.Minute)
+
+		return (bytesRead(t) - before) / size
+	}
+	isKept := isWhole(t, path)
+
+	if reads := countReads(set.Settle); reads != 2 {
+		t.Errorf("settled by %d reads", reads)
+	}
+
+	if reads := countReads(set.ReadIn); reads != 0 && isKept {
+		t.Errorf("read %d times though it is in memory", reads)
+	}
+
+	set.Flush()
+	set.Drop()
+	isDropped := !isWhole(t, path)
+
+	if reads := countReads(set.ReadIn); reads != 2 && isDropped {
+		t.Errorf("read in by %d reads", reads)
+	}
+}
+
+// bytesRead is what this thread has read so far, from memory or from disk.
+func bytesRead(t *testing.T) (n int) {
+	t.Helper()
+
+	text, err := os.ReadFile("/proc/thread-self/io")
+	if err != nil {
+		t.Skip(err)
+	}
+
+	if _, err := fmt.Sscanf(string(text), "rchar: %d", &n); err != nil {
+		t.Skip("this kernel counts no reads")
+	}
+
+	return n
 }
 
 func isWhole(t *testing.T, path string) bool {

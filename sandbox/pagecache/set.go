@@ -72,12 +72,19 @@ func Find(roots []string) *Set {
 	return set
 }
 
-// ReadIn has the files in memory when it returns, unless the time was over before.
-func (s *Set) ReadIn(within time.Duration) {
+// ReadIn has the files in memory when it returns, and what was not there as ready as
+// what is used all the time, unless the time was over before.
+func (s *Set) ReadIn(within time.Duration) { s.read(within, false) }
+
+// Settle does the same of all files, those in memory too: they may have been dropped
+// and read in again by somebody since.
+func (s *Set) Settle(within time.Duration) { s.read(within, true) }
+
+func (s *Set) read(within time.Duration, all bool) {
 	deadline := time.Now().Add(within)
 
 	for _, f := range s.files {
-		if !f.readIn(deadline) {
+		if !f.readIn(deadline, all) {
 			return
 		}
 	}

@@ -90,7 +90,7 @@ func (a Auto) NextPair(st RuleState, outlook Outlook, obs []Observation) Certifi
 
 	stoppedBy, outcome, reason := "", RolledBack, ""
 	broken, open := a.certificateGuards(st, obs)
-	passed := min(all.best, test.best) >= math.Exp(test.need)
+	passed := min(all.best, test.best) >= math.Exp(test.need) && areEnough(all.n, test.n)
 
 	switch {
 	case failed >= maxFailedRun:

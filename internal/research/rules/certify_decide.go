@@ -64,6 +64,8 @@ func (t *confirmation) nextHalf(n int) *RunRequest {
 // isProven says whether what is being tested is proven, by two pairs or more.
 func (t *confirmation) isProven() bool {
 	switch {
+	case !areEnough(t.made, len(t.candidate)):
+		return false
 	case t.simple.isOpen():
 		return t.simple.weaker().best >= t.simpleNeed()
 	case t.gain.isOpen():
@@ -90,7 +92,7 @@ func (t *confirmation) decide() *Judgement {
 		return t.decideProven(guards)
 	case isTooUnequal(t.made, n, t.preset.pairs):
 		return t.newJudgement(research.Inconclusive, "unequal", unequalWords(t.unequal(), t.made))
-	case n > 0 && t.loss.best >= proven:
+	case n > 0 && t.loss.best >= proven && areEnough(t.made, n):
 		return t.newJudgement(research.Regressed, "threshold", "")
 	case t.simple.isOpen():
 		if stoppedBy := t.simpleStopReason(); stoppedBy != "" {

@@ -186,7 +186,7 @@ func (w formatter) valuesChange() wording.Change {
 	change.FromNote, change.ToNote = "earlier runs", wording.Count(w.ValueRuns, "run")
 
 	if w.BaselineRuns > 0 {
-		change.FromNote = fmt.Sprintf("earlier and %s", wording.Count(w.BaselineRuns, "new run"))
+		change.FromNote = fmt.Sprintf("earlier runs and %s", wording.Count(w.BaselineRuns, "new run"))
 	}
 
 	return change
@@ -272,11 +272,11 @@ func (w formatter) describeTrial() string {
 	case w.Gain.Lo > 0:
 		words += ", not proven yet"
 	default:
-		words += ", not shown: single runs differ by " + w.spread()
+		words += ", no gain shown yet: single runs differ by " + w.spread()
 	}
 
 	if least := w.leastGain(); w.Gain.Mid < least {
-		words += fmt.Sprintf("; below the smallest gain that counts (%s): kept because better is likelier than worse, "+
+		words += fmt.Sprintf("; below the smallest gain that counts (%s): may be kept because it is more likely better than worse, "+
 			"and its chain is proven or taken back as a whole", w.words.FormatSize(least))
 	}
 
@@ -393,8 +393,8 @@ var stopReasons = map[string]string{
 	"price":    "not worth more runs",
 	"screen":   "not worth more runs",
 	"futility": "a proof had become unlikely",
-	"looks":    "one edit gets no more runs",
-	"cap":      "one test gets no more pairs",
+	"looks":    "the limit of runs for one edit was reached",
+	"cap":      "the limit of pairs for one test was reached",
 	"budget":   "no more runs were left",
 }
 
@@ -463,7 +463,7 @@ func (s RuleState) DescribeResolution(metric contract.Metric, pairs ...int) stri
 		words += fmt.Sprintf("%s with %s", metric.Words(s.Scale).FormatSize(g), wording.Count(n, "pair"))
 	}
 
-	return "the smallest difference that can be told from none is about " + words
+	return "the smallest difference that can be shown is about " + words
 }
 
 // DescribeChain says what the head claims over the checkpoint, with the edit that

@@ -43,21 +43,21 @@ func TestDescribe(t *testing.T) {
 		{"far worse in one look", cpuMS, rules.Judgement{Verdict: research.Regressed, StoppedBy: "price", Scale: "log",
 			Runs: 3, ValueRuns: 1, BaselineRuns: 2, Gain: gainOf(-1.46, -1.5, -1.42), Noise: .02, Value: new(700.),
 			Baseline: new(299.)},
-			"looks worse (first look): cpu_ms 299 (earlier and 2 new runs) → 700 (1 run); single runs differ by 2 %; not worth more runs"},
+			"looks worse (first look): cpu_ms 299 (earlier runs and 2 new runs) → 700 (1 run); single runs differ by 2 %; not worth more runs"},
 		{"an older record of one look", cpuMS, rules.Judgement{Verdict: research.Regressed, StoppedBy: "screen",
 			Scale: "log", Runs: 1, Gain: gainOf(-.46, -.5, -.42), Noise: .02},
 			"looks worse (first look); single runs differ by 2 %; not worth more runs"},
 		{"several looks", cpuMS, rules.Judgement{Verdict: research.Inconclusive, StoppedBy: "looks", Scale: "log",
 			Runs: 24, ValueRuns: 12, BaselineRuns: 12, Gain: gainOf(.002, -.01, .014), Detectable: .008, Value: new(298.4),
 			Baseline: new(299.)},
-			"no difference seen: cpu_ms 299 (earlier and 12 new runs) → 298.4 (12 runs), 0.2 % less (90 %: -1..1.4); one edit gets no more runs; this says nothing about effects under about 0.8 %"},
+			"no difference seen: cpu_ms 299 (earlier runs and 12 new runs) → 298.4 (12 runs), 0.2 % less (90 %: -1..1.4); the limit of runs for one edit was reached; this says nothing about effects under about 0.8 %"},
 		{"worse in several", cpuMS, rules.Judgement{Verdict: research.Regressed, StoppedBy: "price", Scale: "log",
 			Runs: 3, ValueRuns: 2, Gain: gainOf(-1.5, -1.8, -1.2), Value: new(747.5), Baseline: new(299.)},
 			"worse: cpu_ms 299 (earlier runs) → 747.5 (2 runs), 2.5 × as much (90 %: 2.2..2.8)"},
 		{"on trial, by less than counts", loss, rules.Judgement{Verdict: research.Provisional, StoppedBy: "price",
 			Scale: "log", Runs: 1, ValueRuns: 1, Gain: gainOf(.0018, -.014, .0176), Noise: .019, Value: new(3.0308),
 			Baseline: new(3.0658), State: rope},
-			"on trial: val_loss 3.0658 (earlier runs) → 3.0308 (1 run), 1.14 % less measured; expected 0.2 % less (90 %: -1.4..1.8), not shown: single runs differ by 1.9 %; below the smallest gain that counts (0.5 %): kept because better is likelier than worse, and its chain is proven or taken back as a whole"},
+			"on trial: val_loss 3.0658 (earlier runs) → 3.0308 (1 run), 1.14 % less measured; expected 0.2 % less (90 %: -1.4..1.8), no gain shown yet: single runs differ by 1.9 %; below the smallest gain that counts (0.5 %): may be kept because it is more likely better than worse, and its chain is proven or taken back as a whole"},
 		{"on trial, by much", cpuMS, rules.Judgement{Verdict: research.Provisional, StoppedBy: "price", Scale: "log",
 			Runs: 2, ValueRuns: 2, Gain: gainOf(.97, .95, .98), Noise: .019, Value: new(9460.93),
 			Baseline: new(318404.), State: rope},
@@ -144,7 +144,7 @@ func TestDescribeCertificate(t *testing.T) {
 		want string
 	}{
 		{passed.WithValues(obs), "certified: chain of 2 edits, p99 60 → 5 ms, 91 % less (90 %: 88..94), 1 pair, E = 40 against 20 needed"},
-		{failed, "rolled back: chain of 2 edits, p99 91 % less (90 %: 88..94), 1 pair, E = 40 against 20 needed; one test gets no more pairs"},
+		{failed, "rolled back: chain of 2 edits, p99 91 % less (90 %: 88..94), 1 pair, E = 40 against 20 needed; the limit of pairs for one test was reached"},
 		{unseen.WithValues(obs), "rolled back: chain of 1 edit, nothing was measured; no more runs were left"},
 	} {
 		if got := c.c.Describe(contract.Metric{Name: "p99", Unit: "ms"}); got != c.want {

@@ -12,7 +12,7 @@ import (
 // that happen could otherwise slow one side down and have an edit that does nothing
 // certified. A gain has to be proven twice: by all pairs, so that choosing which pairs
 // count wins nothing, and by those without the unequal ones, so that nothing is claimed
-// through them. Beliefs, estimates and the noise are of those that count. The pairs that
+// through them; and by the more pairs that count, the more do not (areEnough). Beliefs, estimates and the noise are of those that count. The pairs that
 // do not are made up for by more, up to the cap that a test has anyway; where two of
 // three do not count at half of that cap, the test is given up.
 //
@@ -145,6 +145,10 @@ func countedRuns(obs []Observation) []Observation {
 
 	return counted
 }
+
+// areEnough says whether the pairs that count can prove anything beside those that do not:
+// where fewer than one in five counts, they may be those in which a difference was missed.
+func areEnough(made, counted int) bool { return counted >= leastPairs+(made-counted)/4 }
 
 // isTooUnequal says whether a test is given up, since too few of the pairs made count.
 // most is how many pairs it may make: where runs are cheap it has many, and a machine
