@@ -151,7 +151,7 @@ func newTrier(cli *app, path string) scaffold.Trier {
 		}
 
 		trial := &scaffold.Trial{Value: health.Value, Seconds: health.RunSeconds, Problem: health.Problem,
-			Output: health.Output, Excerpt: health.Excerpt}
+			FailedCheck: health.FailedCheck, Output: health.Output, Excerpt: health.Excerpt}
 		if len(trial.Output) == 0 {
 			trial.Output = []byte(health.Excerpt)
 		}
@@ -228,6 +228,10 @@ func printChoice(out io.Writer, path string, choice *scaffold.Choice) {
 			wording.FormatDuration(choice.Trial.Seconds))
 	}
 
+	if choice.Trial != nil && choice.Trial.Seconds > longRun && len(choice.Others) > 0 {
+		fmt.Fprintln(out, "a verdict takes several runs, which are long here: measure something shorter where there is one")
+	}
+
 	if choice.Untried != "" {
 		fmt.Fprintf(out, "not tried: %s\n", choice.Untried)
 	}
@@ -254,6 +258,9 @@ func printChoice(out io.Writer, path string, choice *scaffold.Choice) {
 	fmt.Fprintf(out,
 		"wrote %s: edit %s, %s, %s is better\nnext: read it, write the direction at its end, and try it with `ratchet doctor`; then tell your agent: start the campaign\n", path, strings.Join(program.Edit, ", "), program.Metric.Name, program.Metric.Better)
 }
+
+// longRun is how many seconds a run may take until that is told.
+const longRun = 60
 
 // maxOthers is how many other things to measure are shown.
 const maxOthers = 4

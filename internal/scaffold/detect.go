@@ -427,6 +427,17 @@ func (t *tree) firstMatching(expr *regexp.Regexp) string {
 	return ""
 }
 
+// allMatching returns the files whose path the expression matches.
+func (t *tree) allMatching(expr *regexp.Regexp) (found []string) {
+	for _, name := range t.files {
+		if expr.MatchString(name) {
+			found = append(found, name)
+		}
+	}
+
+	return found
+}
+
 // isBelow says whether the folder lies, in its repository, below one that has the file.
 func (t *tree) isBelow(name string) bool { return slices.Contains(t.above, name) }
 

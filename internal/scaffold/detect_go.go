@@ -1,6 +1,7 @@
 package scaffold
 
 import (
+	"cmp"
 	"fmt"
 	"go/build/constraint"
 	"path"
@@ -45,6 +46,7 @@ func detectGo(folder *tree) (found []*Proposal) {
 	for _, benchmark := range cases {
 		found = append(found, goBench(module, base, benchmark))
 	}
+	sortByEdit(found)
 	found = append(found, goPackages(module, base, cases)...)
 
 	if program := goProgram(module, base); program != nil {
@@ -58,6 +60,26 @@ func detectGo(folder *tree) (found []*Proposal) {
 	}
 
 	return found
+}
+
+// sortByEdit puts the benchmarks of the file that most of them are of first: the others
+// may measure helpers. Those with sub-benchmarks stay last.
+func sortByEdit(benchmarks []*Proposal) {
+	count := map[string]int{}
+	for _, p := range benchmarks {
+		if len(p.Edit) > 0 {
+			count[p.Edit[0]]++
+		}
+	}
+
+	often := func(p *Proposal) int {
+		if len(p.Edit) == 0 || p.Metric.From.Kind == "output" { // of sub-benchmarks
+			return 0
+		}
+
+		return count[p.Edit[0]]
+	}
+	slices.SortStableFunc(benchmarks, func(a, b *Proposal) int { return cmp.Compare(often(b), often(a)) })
 }
 
 // withoutModulesBelow leaves out the files of the modules below this one.

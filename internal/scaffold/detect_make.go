@@ -35,13 +35,25 @@ func detectMake(folder *tree) (found []*Proposal) {
 		if !benchTarget().MatchString(target) || strings.Contains(target, ".") {
 			continue
 		}
+
+		programs := listPrograms(text, target)
+		if slices.Contains(programs, target) && isNeeded(text, target, targets) {
+			continue // it only compiles what another target runs
+		}
 		proposal := base
 		proposal.kind, proposal.Use, proposal.What = ofBenchScript, target, `the target "`+target+`"`
 		proposal.addReasonf(`the target "%s"`, target)
 		proposal.Run = "make --silent " + target
 
-		if slices.Contains(targets, "build") {
+		switch {
+		case slices.Contains(targets, "build"):
 			proposal.Build = "make --silent build"
+		case len(programs) > 0:
+			proposal.Build = "make --silent " + strings.Join(programs, " ")
+		}
+
+		if slices.Contains(programs, target) {
+			proposal.Run = "./" + target
 		}
 		proposal.measureMake(folder, text, target)
 		found = append(found, &proposal)
@@ -60,8 +72,40 @@ func detectMake(folder *tree) (found []*Proposal) {
 
 var (
 	benchTarget = compileLazily(`(^|[-_])(bench(mark)?s?|perf)($|[-_])`)
+	benchSource = compileLazily(`(^|[/_.-])(bench|perf)`)
 	sourceName  = compileLazily(`[\w./-]+\.(?:cc|cpp|cxx|c|py|js|mjs|rs|sh)\b|[\w./-]*bench[\w./-]*`)
 )
+
+// listPrograms are the target and what it needs, as far as their recipes compile a program
+// of the target's name.
+func listPrograms(text, target string) (programs []string) {
+	own, needed := makeRules(text, target)
+
+	name := ""
+	for line := range strings.Lines(own + needed) {
+		if !strings.HasPrefix(line, "\t") {
+			name, _, _ = strings.Cut(line, ":")
+			name = strings.TrimSpace(name)
+
+			continue
+		}
+		isCompiled := strings.Contains(line, "-o $@ ") || strings.Contains(line, "-o "+name+" ")
+
+		if isCompiled && !strings.Contains(name, ".") && !slices.Contains(programs, name) {
+			programs = append(programs, name)
+		}
+	}
+
+	return programs
+}
+
+// isNeeded says whether another target that is named as a benchmark needs this one.
+func isNeeded(text, target string, targets []string) bool {
+	return slices.ContainsFunc(targets, func(other string) bool {
+		return other != target && benchTarget().MatchString(other) &&
+			slices.Contains(listPrograms(text, other), target)
+	})
+}
 
 // measureMake finds the source of a target's benchmark, what it prints, and which file
 // it is of.
@@ -72,7 +116,16 @@ func (p *Proposal) measureMake(folder *tree, text, target string) {
 		p.Metric, p.unsure, p.kind = metric, false, ofPrintedNumber
 	}
 
-	for _, name := range sourceName().FindAllString(makeRule(text, target), -1) {
+	own, needed := makeRules(text, target)
+	names := sourceName().FindAllString(own, -1)
+
+	for _, name := range sourceName().FindAllString(needed, -1) {
+		if benchSource().MatchString(name) { // what else it needs may be what is measured
+			names = append(names, name)
+		}
+	}
+
+	for _, name := range names {
 		file := folder.firstExisting(name, name+".c", name+".cc", name+".cpp", "src/"+name+".c", "bench/"+name+".c",
 			"bench/"+name+".cc", "benchmarks/"+name+".c", "test/"+name+".c", "tests/"+name+".c")
 		if file == "" || languageOf(file) == "" {
@@ -90,27 +143,30 @@ func (p *Proposal) measureMake(folder *tree, text, target string) {
 	}
 }
 
-// makeRule is the rule of a target, with the rules of what it needs.
-func makeRule(text, target string) string {
-	var rule strings.Builder
-	wanted, isIn := []string{target}, false
+// makeRules are the rule of a target, and the rules of what it needs.
+func makeRules(text, target string) (own, needed string) {
+	rules, name := map[string]string{}, ""
 
 	for line := range strings.Lines(text) {
-		name, needs, ok := strings.Cut(line, ":")
-
-		switch {
-		case strings.HasPrefix(line, "\t"):
-		case ok && slices.Contains(wanted, strings.TrimSpace(name)):
-			isIn = true
-			wanted = append(wanted, strings.Fields(needs)...)
-		default:
-			isIn = false
+		if !strings.HasPrefix(line, "\t") {
+			name, _, _ = strings.Cut(line, ":")
+			name = strings.TrimSpace(name)
 		}
-
-		if isIn {
-			rule.WriteString(line)
-		}
+		rules[name] += line
 	}
 
-	return rule.String()
+	own = rules[target]
+
+	var all strings.Builder
+	for wanted := []string{target}; len(wanted) > 0; wanted = wanted[1:] {
+		rule := rules[wanted[0]]
+		delete(rules, wanted[0])
+		all.WriteString(rule)
+
+		head, _, _ := strings.Cut(rule, "\n")
+		_, needs, _ := strings.Cut(head, ":")
+		wanted = append(wanted, strings.Fields(needs)...)
+	}
+
+	return own, strings.TrimPrefix(all.String(), own)
 }

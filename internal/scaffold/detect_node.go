@@ -2,6 +2,7 @@ package scaffold
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"path"
 	"slices"
@@ -54,6 +55,7 @@ func detectJS(folder *tree) (found []*Proposal) {
 		base.Check = script + "test"
 	}
 	var run []string // files that a script runs
+	benches := folder.allMatching(vitestBench())
 
 	for _, name := range slices.Sorted(maps.Keys(pkg.Scripts)) {
 		command := pkg.Scripts[name]
@@ -64,6 +66,13 @@ func detectJS(folder *tree) (found []*Proposal) {
 		proposal.kind, proposal.Use, proposal.What = ofBenchScript, name, `the script "`+name+`"`
 		proposal.addReasonf(`the script "%s"`, name)
 		proposal.Run = script + name
+
+		if usedLibrary(&pkg, command) == "vitest" && len(benches) > 0 {
+			found = append(found, vitestProposals(folder, &pkg, script, proposal, benches)...)
+			run, benches = append(run, benches...), nil
+
+			continue
+		}
 
 		if m := nodeScript().FindStringSubmatch(command); m != nil {
 			proposal.measured = path.Clean(m[1])
@@ -107,6 +116,37 @@ func detectJS(folder *tree) (found []*Proposal) {
 	return found
 }
 
+// vitestProposals are vitest's benchmarks: all at once where they are few, which comes
+// first then, and each file by itself.
+func vitestProposals(
+	folder *tree, pkg *packageJSON, script string, all Proposal, files []string,
+) (found []*Proposal) {
+	each := all
+
+	for _, file := range files {
+		proposal := each
+		proposal.Use, proposal.What, proposal.measured = file, "the benchmark "+file, file
+		proposal.measureJS(folder, pkg, script, "vitest")
+		found = append(found, &proposal)
+	}
+	all.What += fmt.Sprintf(", all %d files", len(files))
+	all.Edit = found[0].Edit
+	all.setVitest("npx --no-install vitest bench --run --no-cache")
+
+	if len(files) == 1 {
+		return []*Proposal{&all}
+	}
+
+	if len(files) <= fewFiles {
+		return append([]*Proposal{&all}, found...)
+	}
+
+	return append(found, &all)
+}
+
+// fewFiles are so few files of benchmarks that all are measured at once.
+const fewFiles = 3
+
 func isBenchScript(name string) bool {
 	first, _, _ := strings.Cut(name, ":")
 	return slices.Contains([]string{"bench", "benchmark", "benchmarks", "perf"}, first)
@@ -143,11 +183,13 @@ func (p *Proposal) measureJS(folder *tree, pkg *packageJSON, script, command str
 
 	switch library := usedLibrary(pkg, command+text); {
 	case library == "vitest":
+		p.setVitest("npx --no-install vitest bench --run --no-cache " + p.measured)
+	case library == "tinybench" && strings.Contains(text, "console.table("):
 		p.kind = ofBenchmark
-		p.Run = "npx --no-install vitest bench --run --outputJson bench.json && " + joinVitest
-		p.Metric = contract.Metric{Name: "mean_ms", Better: research.Lower, Unit: "ms", Noise: research.Noisy,
+		p.Run += " > bench.out && cat bench.out && " + joinTable
+		p.Metric = contract.Metric{Name: "latency_ns", Better: research.Lower, Unit: "ns", Noise: research.Noisy,
 			From: contract.Source{Kind: "output"}}
-		p.addReason("vitest: the geometric mean of its benchmarks' mean times")
+		p.addReason("tinybench: the geometric mean of the times in its table")
 	default:
 		p.setPrinted(folder, p.measured)
 
@@ -161,11 +203,6 @@ func (p *Proposal) measureJS(folder *tree, pkg *packageJSON, script, command str
 		}
 	}
 
-	if p.measured == "" {
-		p.measured = folder.firstMatching(vitestBench())
-		text = folder.readStart(p.measured)
-	}
-
 	if p.measured != "" {
 		p.setExercised(folder, p.measured, text)
 	}
@@ -176,13 +213,30 @@ func (p *Proposal) measureJS(folder *tree, pkg *packageJSON, script, command str
 	}
 }
 
+// setVitest measures what a command of vitest's benchmarks writes.
+func (p *Proposal) setVitest(command string) {
+	p.kind = ofBenchmark
+	p.Run = strings.TrimSpace(command) + " --outputJson bench.json && " + joinVitest
+	p.Metric = contract.Metric{Name: "mean_ms", Better: research.Lower, Unit: "ms", Noise: research.Noisy,
+		From: contract.Source{Kind: "output"}}
+	p.addReason("vitest: the geometric mean of its benchmarks' mean times")
+}
+
 var vitestBench = compileLazily(`\.bench\.[cm]?[jt]sx?$`)
 
 // joinVitest prints the geometric mean of the mean times of vitest's benchmarks, in ms.
 const joinVitest = `node -e "const b = JSON.parse(require('fs').readFileSync('bench.json')).files.flatMap(f => f.groups).flatMap(g => g.benchmarks); console.log('METRIC mean_ms=' + Math.exp(b.reduce((s, x) => s + Math.log(x.mean), 0) / b.length).toPrecision(6))"`
 
-// usedLibrary names the benchmark library that a script makes use of, "" for none.
+// joinTable prints the geometric mean of the times in a table of tinybench, in ns.
+const joinTable = `node -e "let at = 0; const found = []; for (const line of require('fs').readFileSync('bench.out', 'utf8').split('\n')) { const cells = line.split('│'); const i = cells.findIndex(c => /(latency|average|mean).*[(]ns[)]/i.test(c)); if (i > 0) at = i; else if (at && cells.length > at) { const x = parseFloat(cells[at].replace(/[^0-9.e+ ±-]/g, '')); if (x > 0) found.push(Math.log(x)); } } if (found.length) console.log('METRIC latency_ns=' + Math.exp(found.reduce((s, x) => s + x, 0) / found.length).toPrecision(6));"`
+
+// usedLibrary names the benchmark library that a script imports, or names where the
+// package depends on it; "" for none.
 func usedLibrary(pkg *packageJSON, text string) string {
+	if m := libraryImport().FindStringSubmatch(text); m != nil {
+		return m[1]
+	}
+
 	for _, library := range benchLibraries {
 		isThere := pkg.DevDependencies[library] != nil || pkg.Dependencies[library] != nil
 		if isThere && strings.Contains(text, library) {
@@ -192,6 +246,9 @@ func usedLibrary(pkg *packageJSON, text string) string {
 
 	return ""
 }
+
+var libraryImport = compileLazily(`(?:from|import|import\(|require\()\s*` +
+	`["'](` + strings.Join(benchLibraries, "|") + `)["']`)
 
 // setJSInstall finds how dependencies come to be there, and returns how a script is run.
 func (p *Proposal) setJSInstall(folder *tree, pkg *packageJSON) string {

@@ -5,6 +5,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"unicode"
 
 	"ratchet/internal/research"
 	"ratchet/internal/research/contract"
@@ -110,8 +111,11 @@ func pytestBenchmarks(folder *tree, base Proposal, pytest, file string) (found [
 			From: contract.Source{Kind: "file", Path: "bench.json", Expr: "/benchmarks/0/stats/median"}}
 
 		before := strings.TrimRight(text[:at[0]], "\n")
-		if decorators := before[strings.LastIndex(before, "\n\n")+1:]; parametrized().MatchString(decorators) {
-			proposal.addReason("it has parameters: the geometric mean of the medians")
+		decorators := before[strings.LastIndex(before, "\n\n")+1:]
+		hasFixtures := strings.Contains(strings.TrimRight(arguments, ", \n"), ",") // which may have parameters
+
+		if hasFixtures || parametrized().MatchString(decorators) {
+			proposal.addReason("it has parameters or other fixtures: the geometric mean of the medians")
 			proposal.Metric.From = contract.Source{Kind: "output"}
 			proposal.Run += " && " + strings.TrimSuffix(pytest, "-m pytest -q") + joinMedians
 		}
@@ -204,15 +208,23 @@ func pythonProgram(folder *tree, base Proposal, run, script string) *Proposal {
 		proposal.kind = ofProgram
 	}
 	proposal.setPrinted(folder, script)
+	reasons := proposal.Why
 
-	if strings.HasPrefix(name, "train") {
+	text := folder.readStart(script)
+	proposal.setExercised(folder, script, text)
+
+	// A script that defines nothing may only call what a package of the project does.
+	callsPackage := len(proposal.Edit) > 0 && path.Dir(proposal.Edit[0]) != path.Dir(script) &&
+		!definesAnything().MatchString(text)
+
+	if strings.HasPrefix(name, "train") && !callsPackage {
+		proposal.Like, proposal.Why = nil, reasons
 		proposal.Edit, proposal.measured = []string{script}, ""
 		proposal.addReasonf("%s both does the work and prints the metric: a `measure:` command of its own would be safer",
 			script)
 
 		return &proposal
 	}
-	proposal.setExercised(folder, script, folder.readStart(script))
 
 	if len(proposal.Edit) == 0 && proposal.kind == ofProgram {
 		proposal.Edit = []string{script}
@@ -220,6 +232,30 @@ func pythonProgram(folder *tree, base Proposal, run, script string) *Proposal {
 
 	return &proposal
 }
+
+var definesAnything = compileLazily(`(?m)^(?:class|(?:async )?def) `)
+
+// findReexported finds the modules of a package from which its __init__.py takes names.
+func (t *tree) findReexported(folder, names string) (found []string) {
+	start := folder + "/__init__.py"
+
+	for _, m := range pythonImport().FindAllStringSubmatch(t.readStart(start), -1) {
+		if strings.Trim(m[1], ".") == "" {
+			continue
+		}
+
+		for name := range strings.SplitSeq(strings.Trim(names, "() "), ",") {
+			name, _, _ = strings.Cut(strings.TrimSpace(name), " ")
+			if name != "" && slices.Contains(strings.FieldsFunc(m[2], isNoName), name) {
+				found = append(found, t.findPythonModule(start, m[1], "")...)
+			}
+		}
+	}
+
+	return slices.Compact(found)
+}
+
+func isNoName(r rune) bool { return r != '_' && !unicode.IsLetter(r) && !unicode.IsDigit(r) }
 
 // pythonImports are the project's own files that a script imports: modules, packages,
 // and the modules that a package takes the imported names from.
@@ -271,6 +307,10 @@ func (t *tree) findPythonModule(script, module, names string) []string {
 			if module := path.Join(folder, name+".py"); name != "" && t.hasFile(module) {
 				found = append(found, module)
 			}
+		}
+
+		if len(found) == 0 {
+			found = t.findReexported(folder, names)
 		}
 
 		if len(found) == 0 {

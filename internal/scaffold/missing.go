@@ -17,7 +17,7 @@ var missingThings = []missingThing{
 	{compileLazily(`No module named (\w+)$`),
 		"%[1]s is missing: `python3 -m venv .venv && .venv/bin/pip install %[1]s`, with .venv in .gitignore; or `setup: pip install …`"},
 	{compileLazily(`(?:Cannot find (?:module|package)|Could not resolve) ["']([^."'/][^"']*)["']`),
-		"the package %s is missing: run `npm install`, with node_modules in .gitignore; or `setup: npm ci`"},
+		"the package %s is missing: run `npm install` in the folder whose package.json names it, with node_modules in .gitignore; or `setup: npm ci`"},
 	{compileLazily(`no required module provides package (\S+?);`),
 		"the module of %s is missing: `go mod tidy`, and commit go.mod and go.sum"},
 	{compileLazily(`missing go\.sum entry for (?:go\.mod file|module providing package (\S+))`),

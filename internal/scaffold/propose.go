@@ -118,8 +118,16 @@ func isThere(path string) bool {
 func (r Request) Override(proposal *Proposal) {
 	if r.Run != "" && r.Run != proposal.Run {
 		proposal.Check = cmp.Or(proposal.Check, proposal.Tests)
-		proposal.Run, proposal.What, proposal.Guards = r.Run, "the command", nil
+		proposal.Run, proposal.What, proposal.Guards, proposal.Why = r.Run, "the command", nil, nil
 		proposal.setUsage()
+
+		if strings.Contains(r.Run, "vitest bench") && !strings.Contains(r.Run, "outputJson") {
+			proposal.setVitest(r.Run)
+		}
+
+		if len(r.Edit) == 0 && len(proposal.Edit) > 0 {
+			proposal.addReasonf("%s: from what was found here; name another with --edit if the command does not run it", proposal.Edit[0])
+		}
 	}
 
 	if r.Metric != "" && r.Metric != proposal.Metric.Name {

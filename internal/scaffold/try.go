@@ -17,9 +17,14 @@ type Trial struct {
 	Value   *float64 // of the metric
 	Seconds float64  // that the run took
 	Problem string   // why the run gave no value, "" where it did
-	Output  []byte   // what the run printed, or the command that failed before it
-	Excerpt string   // the part of it that says most of the cause
+	// FailedCheck says why the check failed, "" where it did not: the run was made all the same.
+	FailedCheck string
+	Output      []byte // what the run printed, or the command that failed before it
+	Excerpt     string // the part of it that says most of the cause
 }
+
+// text is all that the trial says.
+func (t *Trial) text() string { return string(t.Output) + "\n" + t.Problem }
 
 // A Trier runs a program once, of the tree as it is committed. An error says that
 // nothing can be run here.
@@ -41,7 +46,8 @@ type Choice struct {
 const maxTried = 3
 
 // Choose tries the proposals in their order, each once, until one gives a value. Only
-// the first is tried where a person said what to run. A nil try chooses the first.
+// the first is tried where a person said what to run; the time of builds and tests is not
+// measured in place of a benchmark that lacks something. A nil try chooses the first.
 func (r Request) Choose(
 	ctx context.Context, all []*Proposal, render Renderer, folder string, try Trier,
 ) (*Choice, error) {
@@ -51,9 +57,11 @@ func (r Request) Choose(
 	}
 	var failed []string
 	var first error
+	lacksSomething := false // a benchmark that was tried
 
 	for i, proposal := range tried {
-		if i > 0 && (proposal.Run == "" || proposal.kind == ofTests && len(proposal.Edit) == 0) {
+		isPoor := proposal.kind == ofTests && (len(proposal.Edit) == 0 || lacksSomething)
+		if i > 0 && (proposal.Run == "" || isPoor) {
 			continue
 		}
 		r.Override(proposal)
@@ -72,7 +80,9 @@ func (r Request) Choose(
 		if ctx.Err() != nil || try == nil || choice.Trial == nil {
 			break
 		}
-		failed = append(failed, proposal.What+": "+cmp.Or(choice.Trial.Problem, wording.ErrorLine(err)))
+		missing := ExplainMissing(choice.Trial.text())
+		lacksSomething = lacksSomething || missing != ""
+		failed = append(failed, proposal.What+": "+cmp.Or(missing, choice.Trial.Problem, wording.ErrorLine(err)))
 	}
 
 	return nil, first
@@ -133,11 +143,12 @@ func (c *Choice) try(ctx context.Context, r Request, render Renderer, folder str
 		}
 	}
 
-	if trial.Problem != "" && strings.HasPrefix(trial.Problem, "check ") && r.Check == "" && p.Check != "" {
-		p.addReasonf("the check `%s` fails here, so it is left out: %s", p.Check, trial.Problem)
+	switch {
+	case trial.FailedCheck != "" && r.Check != "":
+		trial.Problem = cmp.Or(trial.Problem, trial.FailedCheck)
+	case trial.FailedCheck != "":
+		p.addReasonf("the check `%s` fails here, so it is left out: %s", p.Check, trial.FailedCheck)
 		p.Check = ""
-
-		return c.try(ctx, r, render, folder, try)
 	}
 
 	if trial.Problem != "" {
@@ -170,7 +181,7 @@ func readValue(metric contract.Metric, output []byte) *float64 {
 func (c *Choice) explainTrial() error {
 	next := "fix it, and run `ratchet init` again; --no-try writes program.md as it is"
 
-	switch missing := ExplainMissing(string(c.Trial.Output) + "\n" + c.Trial.Problem); {
+	switch missing := ExplainMissing(c.Trial.text()); {
 	case missing != "":
 		next = missing + "; then run `ratchet init` again"
 	case len(c.Numbers) > 0:

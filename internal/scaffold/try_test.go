@@ -87,10 +87,8 @@ func TestChooseGoesOn(t *testing.T) {
 		switch {
 		case strings.Contains(p.Run, "bench_a"):
 			return &scaffold.Trial{Problem: "failed: exit code 1"}
-		case p.Check != "":
-			return &scaffold.Trial{Problem: "check failed: exit code 1"}
 		default:
-			return &scaffold.Trial{Seconds: 1, Output: []byte("METRIC score=3\n")}
+			return &scaffold.Trial{Seconds: 1, Output: []byte("METRIC score=3\n"), FailedCheck: "check failed: exit code 1"}
 		}
 	})
 	if err != nil {

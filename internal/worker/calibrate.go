@@ -140,7 +140,10 @@ func (r *runner) makeCalibrationRuns(
 		return rules.RuleState{}, commandError(reason, err)
 	}
 
-	if reason, err := r.checkVersion(ctx, calibration, incumbent); reason != "" || err != nil {
+	switch reason, err := r.checkVersion(ctx, calibration, incumbent); {
+	case err == nil && reason != "" && r.isCheckOptional:
+		r.failedCheck = reason
+	case err != nil || reason != "":
 		return rules.RuleState{}, commandError(reason, err)
 	}
 

@@ -39,6 +39,8 @@ type Health struct {
 	Value      *float64 `json:"value,omitempty"` // of the last run that gave one
 	Takes      string   `json:"takes,omitempty"` // how long a campaign's steps will take here
 	Paste      []string `json:"paste,omitempty"` // what to write into program.md, or to do, about Problem
+	// FailedCheck says why the check failed, of a DoctorRequest.Once.
+	FailedCheck string `json:"failed_check,omitempty"`
 	// RunSeconds is what a run takes here, its evaluator included; 0 where none ended well.
 	RunSeconds float64 `json:"run_seconds,omitempty"`
 	// Output is what the last run printed, as far as it is kept.
@@ -51,7 +53,7 @@ type Health struct {
 type DoctorRequest struct {
 	// Program is tried instead of the one on disk, and need not be there; nil for none.
 	Program *checkout.ProgramDocument
-	Once    bool // one run, instead of a calibration
+	Once    bool // one run, instead of a calibration, made also where the check fails
 	Canary  bool // plant candidates that the gate must refuse, each to be proven on its own
 	Record  int  // runs of the start for a stream, after the calibration; 0 for no stream
 	// Say is called with what goes on.
@@ -137,12 +139,14 @@ func (h *Health) examine(ctx context.Context, scratch *scratchCampaign, request 
 	}
 
 	t := newTrial(scratch.checkout, space, id, patience, request.Say)
-	t.once = request.Once
+	t.once, t.isCheckOptional = request.Once, request.Once
 	defer t.gpus.close()
 
 	began := time.Now()
 	start := *campaign
 	campaign, err = t.calibrateIncumbent(ctx, id)
+
+	h.FailedCheck = t.failedCheck
 
 	if last := len(t.seen) - 1; last >= 0 {
 		h.Value = &t.seen[last].Value

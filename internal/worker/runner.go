@@ -22,16 +22,19 @@ type runner struct {
 	space    *workspace
 	versions map[rules.Side]*version
 
-	isTrial      bool          // of a throw-away campaign
-	session      string        // whose job it is; "" until the job is read, and for a person
-	candidateRun string        // the command that measures a candidate: the program's, or a canary's
-	outlook      rules.Outlook // of the last comparison
-	runs         int           // of this job
-	seed         string        // secret: what the runs' seeds are made of
-	enforced     rules.Run     // the last one that was recorded with what enforced it
-	gpus         gpuDriver
-	slot         measuringSlot
-	halves       halves
+	isTrial bool // of a throw-away campaign
+	// isCheckOptional has a calibration go on where the program's check fails; failedCheck says why then.
+	isCheckOptional bool
+	failedCheck     string
+	session         string        // whose job it is; "" until the job is read, and for a person
+	candidateRun    string        // the command that measures a candidate: the program's, or a canary's
+	outlook         rules.Outlook // of the last comparison
+	runs            int           // of this job
+	seed            string        // secret: what the runs' seeds are made of
+	enforced        rules.Run     // the last one that was recorded with what enforced it
+	gpus            gpuDriver
+	slot            measuringSlot
+	halves          halves
 }
 
 // owner is the worker or the trial that a runner works for.
