@@ -1,6 +1,7 @@
 package scaffold
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"strings"
@@ -12,7 +13,7 @@ import (
 var (
 	cargoName      = compileLazily(`(?ms)^\[package\].*?^name *= *"([^"]+)"`)
 	criterionRun   = compileLazily(`(\w+)\.bench_(?:function|with_input)\(\s*"([^"]+)"`)
-	criterionGroup = compileLazily(`let +(?:mut +)?(\w+) *= *\w+\.benchmark_group\(\s*"([^"]+)"`)
+	criterionGroup = compileLazily(`let +(?:mut +)?(\w+) *= *\w+\.benchmark_group\(\s*(?:"([^"]+)"\s*\))?`)
 )
 
 // detectCargo proposes criterion's benchmarks, the program, and the CPU time of the tests.
@@ -20,11 +21,7 @@ func detectCargo(folder *tree) (found []*Proposal) {
 	if !folder.hasFile("Cargo.toml") {
 		return nil
 	}
-	base := Proposal{Check: "cargo test --quiet"}
-
-	if folder.hasFile("Cargo.lock") {
-		base.Setup = "cargo fetch --locked"
-	}
+	base := Proposal{Check: "cargo test --quiet", Setup: "cargo fetch"}
 
 	manifest := folder.readStart("Cargo.toml")
 	for _, file := range folder.files {
@@ -65,6 +62,12 @@ func (p *Proposal) setCrateEdit(folder *tree) {
 	}
 }
 
+// anyGroup stands for a group of criterion's whose name the text does not say.
+const anyGroup = "*"
+
+// joinEstimates prints the geometric mean of the mean times in criterion's files.
+const joinEstimates = `awk 'match($0, /"mean":[{]"confidence_interval":[{][^}]*[}],"point_estimate":[0-9.eE+-]+/) { x = substr($0, RSTART, RLENGTH); sub(/.*:/, "", x); sum += log(x); n++ } END { if (n) printf "METRIC ns_per_iter=%.6g\n", exp(sum / n) }'`
+
 // criterionBenches proposes the benchmarks of a file. Criterion puts a result into a file
 // below the folder of the benchmark's group and name.
 func criterionBenches(folder *tree, base Proposal, file string) (found []*Proposal) {
@@ -72,7 +75,7 @@ func criterionBenches(folder *tree, base Proposal, file string) (found []*Propos
 	groups := map[string]string{}
 
 	for _, m := range criterionGroup().FindAllStringSubmatch(text, -1) {
-		groups[m[1]] = m[2] + "/"
+		groups[m[1]] = cmp.Or(m[2], anyGroup) + "/"
 	}
 
 	for _, at := range criterionRun().FindAllStringSubmatchIndex(text, -1) {
@@ -84,12 +87,22 @@ func criterionBenches(folder *tree, base Proposal, file string) (found []*Propos
 		proposal := base
 		proposal.kind, proposal.Use, proposal.What = ofBenchmark, name, "time of "+name+" (criterion)"
 		proposal.measured = file
-		proposal.addReasonf("%s: criterion's %q", file, name)
+		proposal.addReasonf("%s: criterion's %q", file, strings.TrimPrefix(name, anyGroup+"/"))
 		proposal.Build = fmt.Sprintf("cargo bench --bench %s --no-run", target)
-		proposal.Run = fmt.Sprintf("cargo bench --bench %s -- '^%s$'", target, name)
 		proposal.Metric = contract.Metric{Name: "ns_per_iter", Better: research.Lower, Unit: "ns",
-			Noise: research.Noisy, From: contract.Source{Kind: "file",
-				Path: "target/criterion/" + name + "/new/estimates.json", Expr: "/mean/point_estimate"}}
+			Noise: research.Noisy}
+		results := "target/criterion/" + name + "/new/estimates.json"
+
+		if own, ok := strings.CutPrefix(name, anyGroup); ok { // the program names the group when it runs
+			proposal.Use = strings.TrimPrefix(own, "/")
+			proposal.What = "time of " + proposal.Use + " in each of criterion's groups"
+			proposal.Run = fmt.Sprintf("cargo bench --bench %s -- '%s$' && %s %s", target, own, joinEstimates, results)
+			proposal.Metric.From = contract.Source{Kind: "output"}
+			proposal.addReason("its groups get their names when it runs: the geometric mean of all")
+		} else {
+			proposal.Run = fmt.Sprintf("cargo bench --bench %s -- '^%s$'", target, name)
+			proposal.Metric.From = contract.Source{Kind: "file", Path: results, Expr: "/mean/point_estimate"}
+		}
 
 		body, _, _ := strings.Cut(text[at[1]:], "bench_function(")
 		proposal.setExercised(folder, file, body)
