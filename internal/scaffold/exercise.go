@@ -192,6 +192,10 @@ func relatedFiles(folder *tree, language, bench string, sources []string) map[st
 		weighImports(weights, folder, sources, pythonImports(folder, bench, text))
 	case ".js":
 		weighImports(weights, folder, sources, jsImports(folder, bench, text))
+	case ".c":
+		for _, file := range cIncludes(sources, text) {
+			weights[file]++
+		}
 	}
 	base := strings.TrimSuffix(path.Base(bench), path.Ext(bench))
 	own := benchWords().ReplaceAllString(strings.ToLower(base), "")
@@ -209,6 +213,33 @@ func relatedFiles(folder *tree, language, bench string, sources []string) map[st
 
 	return weights
 }
+
+// cIncludes are the sources that a C or C++ file includes: of a header, the file of the
+// same name that holds the code where there is one.
+func cIncludes(sources []string, text string) (included []string) {
+	for _, m := range cInclude().FindAllStringSubmatch(text, -1) {
+		header := path.Clean("/" + m[1])
+
+		i := slices.IndexFunc(sources, func(name string) bool { return strings.HasSuffix("/"+name, header) })
+		if i < 0 {
+			continue
+		}
+		stem := strings.TrimSuffix(sources[i], path.Ext(sources[i]))
+
+		code := slices.IndexFunc(sources, func(name string) bool {
+			isCode := strings.HasPrefix(path.Ext(name), ".c")
+			return isCode && path.Base(strings.TrimSuffix(name, path.Ext(name))) == path.Base(stem)
+		})
+		if code >= 0 {
+			i = code
+		}
+		included = append(included, sources[i])
+	}
+
+	return included
+}
+
+var cInclude = compileLazily(`(?m)^\s*#\s*include\s*["<](?:\.\.?/)*([\w./-]+)[">]`)
 
 // weighImports weighs imported files. One that stands for its folder (__init__.py,
 // index.js) often only passes on what the others define.
