@@ -256,7 +256,7 @@ func printChoice(out io.Writer, path string, choice *scaffold.Choice) {
 		fmt.Fprintf(out, "playbook %s fits: the last line of program.md sends the agent there\n", domain)
 	}
 	fmt.Fprintf(out,
-		"wrote %s: edit %s, %s, %s is better\nnext: read it, write the direction at its end, and try it with `ratchet doctor`; then tell your agent: start the campaign\n", path, strings.Join(program.Edit, ", "), program.Metric.Name, program.Metric.Better)
+		"wrote %s: edit %s, %s, %s is better\nnext: read it, write the direction at its end, and try it with `ratchet doctor` (no commit of it is needed); then tell your agent: start the campaign\n", path, strings.Join(program.Edit, ", "), program.Metric.Name, program.Metric.Better)
 }
 
 // longRun is how many seconds a run may take until that is told.

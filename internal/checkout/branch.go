@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"ratchet/internal/research"
@@ -152,8 +153,28 @@ func SubmoduleNote(ctx context.Context, co *Checkout, commit string) (string, er
 
 func FinalBranchName(c *history.Campaign) string { return "ratchet/" + c.Name + "-final" }
 
+// MergeCommand is the command that merges a campaign's branch where it came from.
 func MergeCommand(c *history.Campaign, branch string) string {
 	return SwitchCommand(c.Origin) + " && git merge " + branch
+}
+
+// MergeStep is the same, with what has to be done before in this checkout: an edit under
+// way would keep git from switching.
+func MergeStep(ctx context.Context, co *Checkout, campaign *history.Campaign, branch string) (string, error) {
+	changes, err := co.Repo.Changes(ctx, "HEAD")
+	if err != nil {
+		return "", err
+	}
+	step, edit := MergeCommand(campaign, branch), EditedFiles(campaign.ProgramPath, campaign.Program)
+
+	for _, change := range changes {
+		if slices.Contains(edit, change.Path) {
+			return fmt.Sprintf("%s has an edit under way: keep it, or `ratchet call revert` (which saves it); then %s",
+				change.Path, step), nil
+		}
+	}
+
+	return step, nil
 }
 
 // SwitchCommand is the command that takes the checkout back to where it came from, a

@@ -445,7 +445,11 @@ func createBranch(
 		"ratchet: finalize "+campaign.Name); err != nil {
 		return err
 	}
-	result.Commit, result.Next = wording.ShortCommit(made.Commit), checkout.MergeCommand(campaign, result.Branch)
+	result.Commit = wording.ShortCommit(made.Commit)
+
+	if result.Next, err = checkout.MergeStep(ctx, co, campaign, result.Branch); err != nil {
+		return err
+	}
 	result.Brings, err = co.Repo.ListCommits(ctx, base, made.Commit)
 
 	return err

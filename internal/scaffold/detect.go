@@ -32,6 +32,7 @@ type Proposal struct {
 	Why    []string      // how each thing was found, one line each
 
 	kind     proposalKind
+	dir      string // of the project that it is of, "" for the whole
 	measured string // the file that measures, which nobody edits
 	// unsure says that the run may print a better metric than Metric, which a trial tells.
 	unsure bool
@@ -182,7 +183,7 @@ func (p *Proposal) guessSource() {
 	}
 }
 
-// nameApart gives proposals of one name the name of their file too.
+// nameApart gives proposals of one name the name of their file too, or of their folder.
 func nameApart(all []*Proposal) {
 	count := map[string]int{}
 	for _, p := range all {
@@ -190,8 +191,8 @@ func nameApart(all []*Proposal) {
 	}
 
 	for _, p := range all {
-		if count[p.Use] > 1 && p.measured != "" {
-			p.Use = p.measured + ":" + p.Use
+		if apart := cmp.Or(p.measured, p.dir); count[p.Use] > 1 && apart != "" {
+			p.Use = apart + ":" + p.Use
 		}
 	}
 }
@@ -305,6 +306,7 @@ func (p *Proposal) moveTo(dir string) {
 	if dir == "." {
 		return
 	}
+	p.dir = dir
 	p.What += " in " + dir
 
 	for _, files := range [][]string{p.Edit, p.Like} {

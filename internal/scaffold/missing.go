@@ -18,6 +18,8 @@ var missingThings = []missingThing{
 		"%[1]s is missing: `python3 -m venv .venv && .venv/bin/pip install %[1]s`, with .venv in .gitignore; or `setup: pip install …`"},
 	{compileLazily(`(?:Cannot find (?:module|package)|Could not resolve) ["']([^."'/][^"']*)["']`),
 		"the package %s is missing: run `npm install` in the folder whose package.json names it, with node_modules in .gitignore; or `setup: npm ci`"},
+	{compileLazily(`(?:EROFS|ENOENT|EACCES).*(node_modules/\.vite)`),
+		"runs can't write to %s: let vitest keep nothing, `vitest bench --run --no-cache`"},
 	{compileLazily(`no required module provides package (\S+?);`),
 		"the module of %s is missing: `go mod tidy`, and commit go.mod and go.sum"},
 	{compileLazily(`missing go\.sum entry for (?:go\.mod file|module providing package (\S+))`),

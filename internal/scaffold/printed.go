@@ -121,7 +121,7 @@ func (p *Printed) rankAsMetric() int {
 
 var (
 	ansi         = compileLazily(`\x1b\[[0-9;?]*[A-Za-z]`)
-	settingWords = compileLazily(`(^|[_ .-])(n|iters?|iterations|steps?|epochs?|seeds?|size|batch|warm|warmups?|version|rounds?|samples|runs|threads|workers|clients|connections|lr|params|parameters|total|count|items|docs|requests|duration|elapsed|date|pid|port|stddev|std|dev|min|max|range)($|[_ .-])`)
+	settingWords = compileLazily(`^load_average$|(^|[_ .-])(n|iters?|iterations|steps?|epochs?|seeds?|size|batch|warm|warmups?|version|rounds?|samples|runs|threads|workers|clients|connections|lr|params|parameters|total|count|items|docs|requests|duration|elapsed|date|pid|port|stddev|std|dev|min|max|range)($|[_ .-])`)
 	resultWords  = compileLazily(`(^|[_ ./-])(score|loss|acc|accuracy|bpb|ppl|perplexity|f1|auc|p50|p90|p95|p99|median|mean|avg|average|latency|throughput|ns|op|ops|time|per|sec|qps|rps|tps|time|error|errors|rmse|mae|mse|reward|val)($|[_ ./-])`)
 )
 

@@ -58,6 +58,10 @@ func (ws *workspace) existingFolders(named bool) (folders []string, err error) {
 		names = []string{"node_modules", ".venv", "venv", "vendor"}
 	}
 
+	if !named && len(names) > 0 {
+		names = append(names, ws.nestedModules()...)
+	}
+
 	for _, name := range names {
 		folder := checkout.JoinSlash(ws.folder, name)
 
@@ -71,6 +75,24 @@ func (ws *workspace) existingFolders(named bool) (folders []string, err error) {
 	}
 
 	return folders, nil
+}
+
+// nestedModules are the dependency folders of the packages in the program's folder, at
+// most two folders down, slash-separated and relative to it.
+func (ws *workspace) nestedModules() (folders []string) {
+	root := filepath.Join(ws.co.Repo.Root(), filepath.FromSlash(ws.folder))
+
+	for _, pattern := range []string{"*/node_modules", "*/*/node_modules"} {
+		found, _ := filepath.Glob(filepath.Join(root, pattern)) // the patterns are well formed
+		for _, path := range found {
+			rel, err := filepath.Rel(root, path)
+			if err == nil && !strings.Contains("/"+filepath.ToSlash(filepath.Dir(rel))+"/", "/node_modules/") {
+				folders = append(folders, filepath.ToSlash(rel))
+			}
+		}
+	}
+
+	return folders
 }
 
 // findReads finds what the program's `reads` names: the paths that runs are shown.

@@ -73,6 +73,28 @@ budget: {wall: 20s, grace: 1s}
 	}
 }
 
+// Without a word in the program runs see the dependencies of the packages below it, and
+// not those that lie in dependencies.
+func TestNestedDependenciesAreSeen(t *testing.T) {
+	t.Parallel()
+
+	c := newCheckout(t, map[string]string{"program.md": `---
+edit: candidate.sh
+metric: {name: x, better: lower, noise: deterministic}
+run: "sh candidate.sh"
+---
+`, "candidate.sh": "echo METRIC x=$(cat node_modules/a packages/kit/node_modules/b bench/node_modules/c)\n" +
+		"test ! -e bench/node_modules/node_modules\n", ".gitignore": "node_modules\n", "node_modules/a": "1",
+		"packages/kit/node_modules/b": "2", "bench/node_modules/c": "3"})
+
+	h, err := worker.Doctor(t.Context(), c.Checkout, worker.DoctorRequest{Say: func(string) {}})
+	c.must(err)
+
+	if h.Problem != "" || !strings.Contains(h.Finding, "123") {
+		t.Errorf("health: %+v", h)
+	}
+}
+
 func TestDoctorFindsProblems(t *testing.T) {
 	t.Parallel()
 
