@@ -203,6 +203,10 @@ func (r *runner) runStep(
 	}
 	r.space.visible.noteCommand(result)
 	reason = r.space.describeStepFailure(built, step, spec, result)
+
+	if step == stepCheck && reason == "" {
+		keepCheckCache(r.space, built, spec.Views[1].Upper)
+	}
 	r.space.discardLayers(ctx, spec)
 
 	end := history.StepEnd{Job: id, Step: step, Commit: built.commit, OK: reason == "", Reason: reason,
@@ -229,6 +233,8 @@ func (ws *workspace) stepSpec(built *version, step, command string) (sandbox.Spe
 	}
 
 	switch step {
+	case stepCheck:
+		spec.Views[1].Lower = checkLayers(ws, built)
 	case stepBuild:
 		spec.Views[0].Upper = built.build()
 		spec.Views[1].Lower, spec.Views[1].Upper = startCaches(ws, built), built.cache()

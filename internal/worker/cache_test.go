@@ -178,6 +178,27 @@ func TestKeptBuilds(t *testing.T) {
 	}
 }
 
+// TestChecksSeeStartsCheck has checks that look at what checks left in HOME: they find the
+// start's, no other edit's, and a run finds nothing of them.
+func TestChecksSeeStartsCheck(t *testing.T) {
+	testform.SkipQuick(t, "TestBuildsSeeStartsCaches, of builds")
+	t.Parallel()
+
+	const text = "---\nname: tiny\nedit: candidate.sh\nmetric: {name: score, better: lower, noise: deterministic}\n" +
+		"check: 'k=$(sed -n 1p candidate.sh | tr -cd a-z0-9); [ $k = edit9 ] || { [ -e $HOME/by-edit9 ] && " +
+		"[ ! -e $HOME/by-edit8 ]; } && touch $HOME/by-$k'\n" +
+		"run: '[ ! -e $HOME/by-edit9 ] && sh candidate.sh'\nbudget: {wall: 20s, grace: 1s}\n---\n"
+
+	edit := func(n int) string { return fmt.Sprintf("# edit%d\necho METRIC score=%d\n", n, n) }
+	c := newCalibrated(t, map[string]string{"program.md": text, "candidate.sh": edit(9)})
+
+	for _, n := range []int{8, 7} {
+		if x := c.judge(edit(n)); x.Judgement.Value == nil || *x.Judgement.Value != float64(n) {
+			t.Fatalf("edit %d: %+v", n, x.Judgement)
+		}
+	}
+}
+
 // TestBuildsSeeStartsCaches has builds that list HOME: whatever was kept before, each finds
 // what the start's build left there, and nothing else.
 func TestBuildsSeeStartsCaches(t *testing.T) {

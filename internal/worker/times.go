@@ -50,7 +50,7 @@ func dateFiles(ctx context.Context, ws *workspace, delta string) error {
 }
 
 // takeTime is the time of a new version's files, in whole seconds: the present one,
-// but later than the setup and the start's build ended, and where there is a build
+// but later than the setup, the start's build and its check ended, and where there is a build
 // later than any version's of the campaign before it, in whatever checkout. A clock
 // that was set back changes nothing of that.
 func takeTime(ctx context.Context, ws *workspace) (time.Time, error) {
@@ -72,7 +72,8 @@ func takeTime(ctx context.Context, ws *workspace) (time.Time, error) {
 		at = max(at, last)
 	}
 
-	for _, mark := range []string{stampFile(ws.setupDir()), ws.startVersion().builtMark()} {
+	start := ws.startVersion()
+	for _, mark := range []string{stampFile(ws.setupDir()), start.builtMark(), start.checkCache()} {
 		info, err := os.Stat(mark)
 		if err == nil {
 			at = max(at, info.ModTime().Unix()+1)

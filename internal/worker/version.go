@@ -17,8 +17,8 @@ import (
 //
 // Much that tools keep between builds goes by time and size: Python's bytecode, make,
 // ninja, cargo. So nothing that one version's build left reaches another's, but for
-// the start's: every build begins with the caches of the start's build, in the same
-// checkout and under the same contract. A version's own files are dated after all
+// the start's: every build begins with the caches of the start's build, and every check
+// with those of the start's check, in the same checkout and under the same contract. A version's own files are dated after all
 // that it begins with, and a whole second from every other version's, so that none
 // of it can be taken for current (dateFiles).
 type version struct {
@@ -32,6 +32,9 @@ func (v *version) delta() string { return filepath.Join(v.dir, "delta") }
 func (v *version) build() string { return filepath.Join(v.dir, "build") }
 
 func (v *version) cache() string { return filepath.Join(v.dir, "cache") }
+
+// checkCache is what the check of the start left in HOME; no other version has one.
+func (v *version) checkCache() string { return filepath.Join(v.dir, "check-cache") }
 
 // builtMark is the file that holds the version's stamp once its build has succeeded.
 func (v *version) builtMark() string { return filepath.Join(v.dir, "built") }
@@ -106,6 +109,22 @@ func startCaches(ws *workspace, v *version) []string {
 	}
 
 	return []string{start.cache()}
+}
+
+// checkLayers are the cache layers that the check of a version sees, topmost first: what
+// the start's check compiled, the next one need not.
+func checkLayers(ws *workspace, v *version) []string {
+	layers, left := cacheLayers(ws, v), ws.startVersion().checkCache()
+	if !checkout.IsDir(left) {
+		return layers
+	}
+
+	above := slices.Index(layers, ws.startVersion().cache()) // on which it was made
+	if above < 0 {
+		above = len(layers)
+	}
+
+	return slices.Insert(layers, above, left)
 }
 
 // cacheLayers are the cache layers that a version's commands see, topmost first.

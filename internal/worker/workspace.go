@@ -259,6 +259,16 @@ func installFolder(tmp, path string, made stamp) error {
 	return errors.Join(checkout.RemoveTree(path), install())
 }
 
+// keepCheckCache keeps what the start's check left in upper, its layer of HOME. Another
+// session may have been faster.
+func keepCheckCache(ws *workspace, v *version, upper string) {
+	if start := ws.startVersion(); v.dir == start.dir && !checkout.IsDir(start.checkCache()) {
+		now := time.Now()
+		_ = os.Chtimes(upper, now, now) // what versions are dated after, see takeTime
+		_ = os.Rename(upper, start.checkCache())
+	}
+}
+
 // removeDeadRuns removes what dead workers left of their commands: the folders whose
 // lock nobody holds.
 func (ws *workspace) removeDeadRuns(ctx context.Context) error {
