@@ -175,7 +175,7 @@ echo "descriptors"; ls /proc/self/fd
 echo "home"; find "$HOME" | sort
 echo "temp"; find "$TMPDIR" -mindepth 1; find /tmp /dev/shm -mindepth 1 -maxdepth 1 2>/dev/null
 echo "groups"; cat /proc/self/cgroup
-echo "processes"; ls /proc | grep -c '^[0-9]'
+all=$(ls /proc); echo "processes"; echo "$all" | grep -c '^[0-9]'
 echo left > left.txt; echo left > "$HOME/left"; echo left > "$TMPDIR/left"; echo left > /dev/shm/left
 export LEFT=left; umask 0; cd "$HOME"; sleep 600 & sleep 600 < "$HOME/left" &
 true
