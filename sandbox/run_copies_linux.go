@@ -37,7 +37,7 @@ func runCopies(ctx context.Context, spec Spec) (Result, error) {
 		return Result{}, roomError("copy the run's tree", err)
 	}
 
-	if spec.Begin != nil { // what is measured begins with files that are as ready as any in use
+	if spec.Begin != nil { // a measured run begins with its files read in, as in the other tier
 		pagecache.Find(tree.Folders()).Settle(settleLimit)
 	}
 

@@ -229,7 +229,7 @@ func printChoice(out io.Writer, path string, choice *scaffold.Choice) {
 	}
 
 	if choice.Trial != nil && choice.Trial.Seconds > longRun && len(choice.Others) > 0 {
-		fmt.Fprintln(out, "a verdict takes several runs, which are long here: measure something shorter where there is one")
+		fmt.Fprintln(out, "a run takes long, and a verdict needs several: choose a shorter benchmark with --use if there is one")
 	}
 
 	if choice.Untried != "" {

@@ -121,10 +121,8 @@ func detectJS(folder *tree) (found []*Proposal) {
 func vitestProposals(
 	folder *tree, pkg *packageJSON, script string, all Proposal, files []string,
 ) (found []*Proposal) {
-	each := all
-
 	for _, file := range files {
-		proposal := each
+		proposal := all
 		proposal.Use, proposal.What, proposal.measured = file, "the benchmark "+file, file
 		proposal.measureJS(folder, pkg, script, "vitest")
 		found = append(found, &proposal)

@@ -208,29 +208,33 @@ func pythonProgram(folder *tree, base Proposal, run, script string) *Proposal {
 		proposal.kind = ofProgram
 	}
 	proposal.setPrinted(folder, script)
-	reasons := proposal.Why
 
-	text := folder.readStart(script)
-	proposal.setExercised(folder, script, text)
-
-	// A script that defines nothing may only call what a package of the project does.
-	callsPackage := len(proposal.Edit) > 0 && path.Dir(proposal.Edit[0]) != path.Dir(script) &&
-		!definesAnything().MatchString(text)
-
-	if strings.HasPrefix(name, "train") && !callsPackage {
-		proposal.Like, proposal.Why = nil, reasons
+	if strings.HasPrefix(name, "train") && !callsPackage(folder, script) {
 		proposal.Edit, proposal.measured = []string{script}, ""
 		proposal.addReasonf("%s both does the work and prints the metric: a `measure:` command of its own would be safer",
 			script)
 
 		return &proposal
 	}
+	proposal.setExercised(folder, script, folder.readStart(script))
 
 	if len(proposal.Edit) == 0 && proposal.kind == ofProgram {
 		proposal.Edit = []string{script}
 	}
 
 	return &proposal
+}
+
+// callsPackage says whether a script defines nothing, and uses most of a package of the
+// project, which then does the work.
+func callsPackage(folder *tree, script string) bool {
+	text := folder.readStart(script)
+	if definesAnything().MatchString(text) {
+		return false
+	}
+	found := findExercised(folder, script, text)
+
+	return len(found) > 0 && path.Dir(found[0].file) != path.Dir(script)
 }
 
 var definesAnything = compileLazily(`(?m)^(?:class|(?:async )?def) `)
@@ -244,15 +248,25 @@ func (t *tree) findReexported(folder, names string) (found []string) {
 			continue
 		}
 
-		for name := range strings.SplitSeq(strings.Trim(names, "() "), ",") {
-			name, _, _ = strings.Cut(strings.TrimSpace(name), " ")
-			if name != "" && slices.Contains(strings.FieldsFunc(m[2], isNoName), name) {
+		for _, name := range listImported(names) {
+			if slices.Contains(strings.FieldsFunc(m[2], isNoName), name) {
 				found = append(found, t.findPythonModule(start, m[1], "")...)
 			}
 		}
 	}
 
 	return slices.Compact(found)
+}
+
+// listImported are the names in what follows an import: (a, b as c).
+func listImported(names string) (imported []string) {
+	for name := range strings.SplitSeq(strings.Trim(names, "() "), ",") {
+		if name, _, _ = strings.Cut(strings.TrimSpace(name), " "); name != "" {
+			imported = append(imported, name)
+		}
+	}
+
+	return imported
 }
 
 func isNoName(r rune) bool { return r != '_' && !unicode.IsLetter(r) && !unicode.IsDigit(r) }
@@ -302,9 +316,8 @@ func (t *tree) findPythonModule(script, module, names string) []string {
 		}
 		var found []string
 
-		for name := range strings.SplitSeq(strings.Trim(names, "() "), ",") { // from package import module
-			name, _, _ = strings.Cut(strings.TrimSpace(name), " ")
-			if module := path.Join(folder, name+".py"); name != "" && t.hasFile(module) {
+		for _, name := range listImported(names) { // from package import module
+			if module := path.Join(folder, name+".py"); t.hasFile(module) {
 				found = append(found, module)
 			}
 		}

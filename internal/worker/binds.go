@@ -55,11 +55,8 @@ func (ws *workspace) carryBinds(ctx context.Context) ([]sandbox.Bind, error) {
 func (ws *workspace) existingFolders(named bool) (folders []string, err error) {
 	names := ws.program().Carry
 	if !named && ws.program().Setup == "" {
-		names = []string{"node_modules", ".venv", "venv", "vendor"}
-	}
-
-	if !named && len(names) > 0 {
-		names = append(names, ws.nestedModules()...)
+		root := filepath.Join(ws.co.Repo.Root(), filepath.FromSlash(ws.folder))
+		names = append([]string{"node_modules", ".venv", "venv", "vendor"}, nestedModules(root, "", 2)...)
 	}
 
 	for _, name := range names {
@@ -77,19 +74,25 @@ func (ws *workspace) existingFolders(named bool) (folders []string, err error) {
 	return folders, nil
 }
 
-// nestedModules are the dependency folders of the packages in the program's folder, at
-// most two folders down, slash-separated and relative to it.
-func (ws *workspace) nestedModules() (folders []string) {
-	root := filepath.Join(ws.co.Repo.Root(), filepath.FromSlash(ws.folder))
+// nestedModules are the dependency folders of the packages in the folders of dir, which
+// lies in root, at most so many folders down; slash-separated and relative to root.
+func nestedModules(root, dir string, depth int) (folders []string) {
+	if depth == 0 {
+		return nil
+	}
+	entries, _ := os.ReadDir(filepath.Join(root, filepath.FromSlash(dir))) // one that can't be read has none for runs
 
-	for _, pattern := range []string{"*/node_modules", "*/*/node_modules"} {
-		found, _ := filepath.Glob(filepath.Join(root, pattern)) // the patterns are well formed
-		for _, path := range found {
-			rel, err := filepath.Rel(root, path)
-			if err == nil && !strings.Contains("/"+filepath.ToSlash(filepath.Dir(rel))+"/", "/node_modules/") {
-				folders = append(folders, filepath.ToSlash(rel))
-			}
+	for _, entry := range entries {
+		if !entry.IsDir() || entry.Name() == "node_modules" {
+			continue
 		}
+		below := checkout.JoinSlash(dir, entry.Name())
+
+		modules := checkout.JoinSlash(below, "node_modules")
+		if _, err := os.Lstat(filepath.Join(root, filepath.FromSlash(modules))); err == nil {
+			folders = append(folders, modules)
+		}
+		folders = append(folders, nestedModules(root, below, depth-1)...)
 	}
 
 	return folders

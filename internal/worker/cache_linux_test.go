@@ -1,13 +1,13 @@
 package worker
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
 	"testing"
 
 	"ratchet/internal/research/contract"
+	"ratchet/internal/testform"
 	"ratchet/sandbox"
 
 	"golang.org/x/sys/unix"
@@ -57,28 +57,12 @@ func TestFilesAreReadAgainAfterDiskReads(t *testing.T) {
 		if !step.isCalm {
 			visible.noteCommand(sandbox.Result{DiskRead: step.diskRead})
 		}
-		before := bytesRead(t)
+		before := testform.BytesRead(t)
 		visible.prepare(&contract.Program{}, spec)
-		read := bytesRead(t) - before
+		read := testform.BytesRead(t) - before
 
 		if isRead := read >= 2*size; isRead != step.isRead {
 			t.Errorf("%s: %d bytes were read of %d", step.name, read, size)
 		}
 	}
-}
-
-// bytesRead is what this thread has read so far, from memory or from disk.
-func bytesRead(t *testing.T) (n int) {
-	t.Helper()
-
-	text, err := os.ReadFile("/proc/thread-self/io")
-	if err != nil {
-		t.Skip(err)
-	}
-
-	if _, err := fmt.Sscanf(string(text), "rchar: %d", &n); err != nil {
-		t.Skip("this kernel counts no reads")
-	}
-
-	return n
 }

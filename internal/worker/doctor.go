@@ -145,7 +145,6 @@ func (h *Health) examine(ctx context.Context, scratch *scratchCampaign, request 
 	began := time.Now()
 	start := *campaign
 	campaign, err = t.calibrateIncumbent(ctx, id)
-
 	h.FailedCheck = t.failedCheck
 
 	if last := len(t.seen) - 1; last >= 0 {

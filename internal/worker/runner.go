@@ -23,7 +23,8 @@ type runner struct {
 	versions map[rules.Side]*version
 
 	isTrial bool // of a throw-away campaign
-	// isCheckOptional has a calibration go on where the program's check fails; failedCheck says why then.
+	// isCheckOptional lets a calibration go on where the program's check fails;
+	// failedCheck says why it failed.
 	isCheckOptional bool
 	failedCheck     string
 	session         string        // whose job it is; "" until the job is read, and for a person

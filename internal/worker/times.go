@@ -50,9 +50,9 @@ func dateFiles(ctx context.Context, ws *workspace, delta string) error {
 }
 
 // takeTime is the time of a new version's files, in whole seconds: the present one,
-// but later than the setup, the start's build and its check ended, and where there is a build
-// later than any version's of the campaign before it, in whatever checkout. A clock
-// that was set back changes nothing of that.
+// but later than the setup, the start's build and its check ended, and where there is a
+// build later than any version's of the campaign before it, in any checkout. A clock that
+// was set back changes nothing of that.
 func takeTime(ctx context.Context, ws *workspace) (time.Time, error) {
 	file := filepath.Join(ws.dir, "times")
 

@@ -18,9 +18,9 @@ import (
 // Much that tools keep between builds goes by time and size: Python's bytecode, make,
 // ninja, cargo. So nothing that one version's build left reaches another's, but for
 // the start's: every build begins with the caches of the start's build, and every check
-// with those of the start's check, in the same checkout and under the same contract. A version's own files are dated after all
-// that it begins with, and a whole second from every other version's, so that none
-// of it can be taken for current (dateFiles).
+// with those of the start's check, in the same checkout and under the same contract. A
+// version's own files are dated after all that it begins with, and a whole second from
+// every other version's, so that none of it can be taken for current (dateFiles).
 type version struct {
 	commit string
 	dir    string

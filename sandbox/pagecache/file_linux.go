@@ -30,8 +30,8 @@ func (f file) open() (fd int) {
 	return fd
 }
 
-// readIn reads the file into memory, unless it is there or all are to be read; false when
-// the time is over.
+// readIn reads the file into memory; one that is there only if all are to be read. It is
+// false when the time is over.
 func (f file) readIn(deadline time.Time, all bool) bool {
 	fd := f.open()
 	if fd < 0 {

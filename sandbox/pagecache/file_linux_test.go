@@ -2,12 +2,13 @@ package pagecache
 
 import (
 	"bytes"
-	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
 	"testing"
 	"time"
+
+	"ratchet/internal/testform"
 
 	"golang.org/x/sys/unix"
 )
@@ -56,10 +57,10 @@ func TestFilesAreReadTwice(t *testing.T) {
 	set := Find([]string{path})
 
 	countReads := func(read func(time.Duration)) int {
-		before := bytesRead(t)
+		before := testform.BytesRead(t)
 		read(time.Minute)
 
-		return (bytesRead(t) - before) / size
+		return (testform.BytesRead(t) - before) / size
 	}
 	isKept := isWhole(t, path)
 
@@ -78,22 +79,6 @@ func TestFilesAreReadTwice(t *testing.T) {
 	if reads := countReads(set.ReadIn); reads != 2 && isDropped {
 		t.Errorf("read in by %d reads", reads)
 	}
-}
-
-// bytesRead is what this thread has read so far, from memory or from disk.
-func bytesRead(t *testing.T) (n int) {
-	t.Helper()
-
-	text, err := os.ReadFile("/proc/thread-self/io")
-	if err != nil {
-		t.Skip(err)
-	}
-
-	if _, err := fmt.Sscanf(string(text), "rchar: %d", &n); err != nil {
-		t.Skip("this kernel counts no reads")
-	}
-
-	return n
 }
 
 func isWhole(t *testing.T, path string) bool {

@@ -72,12 +72,12 @@ func Find(roots []string) *Set {
 	return set
 }
 
-// ReadIn has the files in memory when it returns, and what was not there as ready as
-// what is used all the time, unless the time was over before.
+// ReadIn reads the files that are not in memory, until reading them again costs what it
+// costs from then on. It ends when the time is over.
 func (s *Set) ReadIn(within time.Duration) { s.read(within, false) }
 
-// Settle does the same of all files, those in memory too: they may have been dropped
-// and read in again by somebody since.
+// Settle does the same with all files: one that is in memory may have been dropped and
+// read in by another process, and then costs its next reader more.
 func (s *Set) Settle(within time.Duration) { s.read(within, true) }
 
 func (s *Set) read(within time.Duration, all bool) {

@@ -92,7 +92,7 @@ func (t *confirmation) decide() *Judgement {
 		return t.decideProven(guards)
 	case isTooUnequal(t.made, n, t.preset.pairs):
 		return t.newJudgement(research.Inconclusive, "unequal", unequalWords(t.unequal(), t.made))
-	case n > 0 && t.loss.best >= proven && areEnough(t.made, n):
+	case areEnough(t.made, n) && t.loss.best >= proven:
 		return t.newJudgement(research.Regressed, "threshold", "")
 	case t.simple.isOpen():
 		if stoppedBy := t.simpleStopReason(); stoppedBy != "" {

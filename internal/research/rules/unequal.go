@@ -12,9 +12,10 @@ import (
 // that happen could otherwise slow one side down and have an edit that does nothing
 // certified. A gain has to be proven twice: by all pairs, so that choosing which pairs
 // count wins nothing, and by those without the unequal ones, so that nothing is claimed
-// through them; and by the more pairs that count, the more do not (areEnough). Beliefs, estimates and the noise are of those that count. The pairs that
-// do not are made up for by more, up to the cap that a test has anyway; where two of
-// three do not count at half of that cap, the test is given up.
+// through them. The more pairs do not count, the more have to before anything is proven
+// (areEnough). Beliefs, estimates and the noise are of those that count. The pairs that do
+// not are made up for by more, up to the cap that a test has anyway; where two of three do
+// not count at half of that cap, the test is given up.
 //
 // Which pairs are unequal is recorded with their second run (Run.Unequal), and is not
 // derived again: runs of before say nothing, and count.
@@ -147,7 +148,8 @@ func countedRuns(obs []Observation) []Observation {
 }
 
 // areEnough says whether the pairs that count can prove anything beside those that do not:
-// where fewer than one in five counts, they may be those in which a difference was missed.
+// two, and one more for each four that do not. Where fewer than that count, they may be the
+// pairs in which a difference of the load was missed.
 func areEnough(made, counted int) bool { return counted >= leastPairs+(made-counted)/4 }
 
 // isTooUnequal says whether a test is given up, since too few of the pairs made count.
